@@ -1,0 +1,342 @@
+#include "core/index.h"
+
+#include "core/arena.h"
+#include "core/container.h"
+
+#include <hdf5.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    METADATA_BLOCK_BYTES = 8 * 1024 * 1024, /* one run of metadata, for the whole of the index */
+    LINK_NAME_MAX = 3 * RESHARD_NAME_MAX,   /* when every byte of a name is escaped */
+};
+
+bool index_is_affordable(const struct reshard_layout *layout)
+{
+    const struct reshard_model *const model = reshard_layout_model(layout);
+    uint64_t mappings = 0;
+    if (reshard_layout_holders(layout) > INDEX_FILES_MAX)
+        return false;
+    /* An upper bound: no shard has more boxes than an interval can be cut into. With so few files
+     * the sum stays below 2^32 * INDEX_FILES_MAX * 16. */
+    for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++) {
+        const struct reshard_tensor *const tensor = reshard_model_tensor(model, t);
+        const struct reshard_box whole = reshard_box_whole(&tensor->shape);
+        const uint64_t boxes = reshard_layout_is_flat(layout, t) && tensor->shape.ndim > 1
+                                   ? 2 * (uint64_t)tensor->shape.ndim - 1
+                                   : 1;
+        uint64_t begin;
+        uint64_t end;
+        if (tensor->count == 0)
+            continue;
+        reshard_layout_overlap(layout, t, &whole, &begin, &end);
+        mappings += (end - begin) * boxes;
+    }
+    return mappings <= INDEX_MAPPINGS_MAX;
+}
+
+/* One piece of one tensor, in one file. */
+struct mapping {
+    const struct manifest_file *file;
+    const struct arena_piece *piece;
+    uint64_t arena_elements;
+};
+
+/* Every file's pieces, and the same by tensor: those of tensor t are mapping[start[t]] up to
+ * mapping[start[t + 1]], by rising writer. */
+struct sources {
+    uint64_t file_count;
+    struct arena_pieces *pieces;
+    uint64_t *start;
+    struct mapping *mapping;
+};
+
+static void sources_release(struct sources *sources)
+{
+    for (uint64_t i = 0; sources->pieces && i < sources->file_count; i++)
+        arena_pieces_release(&sources->pieces[i]);
+    free(sources->pieces);
+    free(sources->start);
+    free(sources->mapping);
+}
+
+/* Count into start[t + 2], so that after the sum start[t + 1] is where tensor t is filled in next,
+ * and in the end where it ends. */
+static enum reshard_status sort_pieces(struct sources *sources, const struct manifest *manifest)
+{
+    const uint32_t tensor_count = reshard_model_tensor_count(manifest->model);
+    sources->start = calloc((size_t)tensor_count + 2, sizeof *sources->start);
+    if (!sources->start)
+        return RESHARD_ENOMEM;
+    for (uint64_t f = 0; f < sources->file_count; f++) {
+        for (uint64_t i = 0; i < sources->pieces[f].count; i++)
+            sources->start[sources->pieces[f].piece[i].tensor + 2]++;
+    }
+    for (uint32_t t = 0; t < tensor_count; t++)
+        sources->start[t + 2] += sources->start[t + 1];
+    const uint64_t count = sources->start[tensor_count + 1];
+    sources->mapping = calloc(count ? count : 1, sizeof *sources->mapping);
+    if (!sources->mapping)
+        return RESHARD_ENOMEM;
+    for (uint64_t f = 0; f < sources->file_count; f++) {
+        const struct arena_pieces *const pieces = &sources->pieces[f];
+        for (uint64_t i = 0; i < pieces->count; i++) {
+            const struct arena_piece *const piece = &pieces->piece[i];
+            const enum reshard_dtype dtype =
+                reshard_model_tensor(manifest->model, piece->tensor)->dtype;
+            sources->mapping[sources->start[piece->tensor + 1]++] = (struct mapping){
+                &manifest->file[f], piece, arena_padded(pieces->elements[dtype], dtype)};
+        }
+    }
+    return RESHARD_OK;
+}
+
+static enum reshard_status sources_of(struct sources *out, const struct manifest *manifest,
+                                      const struct reshard_layout *layout)
+{
+    enum reshard_status status = RESHARD_OK;
+    out->pieces = calloc(manifest->file_count ? manifest->file_count : 1, sizeof *out->pieces);
+    if (!out->pieces)
+        return RESHARD_ENOMEM;
+    out->file_count = manifest->file_count;
+    for (uint64_t f = 0; !status && f < manifest->file_count; f++)
+        status = arena_pieces_of(&out->pieces[f], layout, manifest->file[f].writer);
+    return status ? status : sort_pieces(out, manifest);
+}
+
+/* The index while it is written. */
+struct index {
+    hid_t file;
+    hid_t group; /* properties of groups: without times, so that equal content gives equal bytes */
+    hid_t link;  /* properties of links: names are UTF-8 */
+};
+
+/* Make an FQN or a slot a link name: HDF5 reads "/" as a path, "." as the group itself. */
+static void escape(const char *name, char *out)
+{
+    const bool dots = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+    for (; *name; name++) {
+        if (*name == '%' || *name == '/' || dots) {
+            memcpy(out, *name == '%' ? "%25" : *name == '/' ? "%2F" : "%2E", 3);
+            out += 3;
+        } else {
+            *out++ = *name;
+        }
+    }
+    *out = '\0';
+}
+
+/* Open the group of that name, which is created when it is not there yet. */
+static hid_t open_group(const struct index *index, hid_t parent, const char *name)
+{
+    const htri_t exists = H5Lexists(parent, name, H5P_DEFAULT);
+    if (exists < 0)
+        return H5I_INVALID_HID;
+    return exists ? H5Gopen2(parent, name, H5P_DEFAULT)
+                  : H5Gcreate2(parent, name, index->link, index->group, H5P_DEFAULT);
+}
+
+/* The group that a tensor's dataset goes to, and the dataset's name in it. */
+static hid_t open_parent(const struct index *index, const struct reshard_tensor *tensor, char *name)
+{
+    char fqn[LINK_NAME_MAX];
+    escape(*tensor->slot ? tensor->slot : tensor->fqn, name);
+    if (!*tensor->slot)
+        return H5Gopen2(index->file, "/model", H5P_DEFAULT);
+    escape(tensor->fqn, fqn);
+    const hid_t state = H5Gopen2(index->file, "/optim/state", H5P_DEFAULT);
+    const hid_t parent = state >= 0 ? open_group(index, state, fqn) : H5I_INVALID_HID;
+    if (state >= 0)
+        H5Gclose(state);
+    return parent;
+}
+
+/* A quiet NaN, little-endian, shows where a source is missing; all else has zeros, the default. */
+static bool set_fill(hid_t create, hid_t type, enum reshard_dtype dtype)
+{
+    unsigned char value[16] = {0};
+    const bool complex = reshard_dtype_kind(dtype) == RESHARD_KIND_COMPLEX;
+    const size_t bytes = reshard_dtype_bytes(dtype);
+    const size_t part = complex ? bytes / 2 : bytes;
+    if (!complex && reshard_dtype_kind(dtype) != RESHARD_KIND_FLOAT)
+        return true;
+    for (size_t end = part; end <= bytes; end += part) {
+        /* All of the exponent and the first bit of the mantissa. */
+        value[end - 1] = part == 2 && dtype != RESHARD_DTYPE_BF16 ? 0x7e : 0x7f;
+        value[end - 2] = part == 8 ? 0xf8 : part == 4 || dtype == RESHARD_DTYPE_BF16 ? 0xc0 : 0;
+    }
+    return H5Pset_fill_value(create, type, value) >= 0;
+}
+
+/* Select a piece in the full tensor. The one element of a scalar is selected already. */
+static bool select_box(hid_t space, const struct reshard_box *box)
+{
+    hsize_t start[RESHARD_DIMS_MAX] = {0};
+    hsize_t count[RESHARD_DIMS_MAX] = {0};
+    for (uint32_t d = 0; d < box->ndim; d++) {
+        start[d] = box->begin[d];
+        count[d] = box->end[d] - box->begin[d];
+    }
+    return box->ndim == 0 ||
+           H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0;
+}
+
+/* Map one range of a file's arena to its box of the full tensor. */
+static bool add_mapping(hid_t create, hid_t space, const struct mapping *mapping,
+                        enum reshard_dtype dtype)
+{
+    char arena[32];
+    const hsize_t size = mapping->arena_elements;
+    const hsize_t start = mapping->piece->offset;
+    const hsize_t count = mapping->piece->count;
+    snprintf(arena, sizeof arena, "/arena/%s", reshard_dtype_name(dtype));
+    const hid_t source = H5Screate_simple(1, &size, NULL);
+    const bool added =
+        source >= 0 &&
+        H5Sselect_hyperslab(source, H5S_SELECT_SET, &start, NULL, &count, NULL) >= 0 &&
+        select_box(space, &mapping->piece->box) &&
+        H5Pset_virtual(create, space, mapping->file->name, arena, source) >= 0;
+    if (source >= 0)
+        H5Sclose(source);
+    return added;
+}
+
+static hid_t shape_space(const struct reshard_shape *shape)
+{
+    hsize_t size[RESHARD_DIMS_MAX] = {0};
+    for (uint32_t d = 0; d < shape->ndim; d++)
+        size[d] = shape->size[d];
+    return shape->ndim ? H5Screate_simple((int)shape->ndim, size, NULL) : H5Screate(H5S_SCALAR);
+}
+
+static bool set_attributes(hid_t dataset, const struct reshard_tensor *tensor, uint64_t digest)
+{
+    char digits[17];
+    snprintf(digits, sizeof digits, "%016" PRIx64, digest);
+    return container_hdf5_set_text(dataset, "dtype", reshard_dtype_name(tensor->dtype)) &&
+           container_hdf5_set_text(dataset, "digest", digits);
+}
+
+/* The virtual dataset of one tensor. One without elements has no mapping: HDF5 makes it plain. */
+static bool add_tensor(const struct index *index, const struct reshard_tensor *tensor,
+                       const struct mapping *begin, const struct mapping *end, uint64_t digest)
+{
+    char name[LINK_NAME_MAX];
+    const hid_t parent = open_parent(index, tensor, name);
+    const hid_t type = container_hdf5_type(tensor->dtype);
+    const hid_t space = shape_space(&tensor->shape);
+    const hid_t create = H5Pcreate(H5P_DATASET_CREATE);
+    bool added = parent >= 0 && type >= 0 && space >= 0 && create >= 0 &&
+                 H5Pset_obj_track_times(create, false) >= 0 &&
+                 set_fill(create, type, tensor->dtype);
+    for (const struct mapping *mapping = begin; added && mapping < end; mapping++)
+        added = add_mapping(create, space, mapping, tensor->dtype);
+    const hid_t dataset =
+        added ? H5Dcreate2(parent, name, type, space, index->link, create, H5P_DEFAULT)
+              : H5I_INVALID_HID;
+    added = dataset >= 0 && set_attributes(dataset, tensor, digest);
+    if (dataset >= 0)
+        added = H5Dclose(dataset) >= 0 && added;
+    if (create >= 0)
+        H5Pclose(create);
+    if (space >= 0)
+        H5Sclose(space);
+    if (type >= 0)
+        H5Tclose(type);
+    if (parent >= 0)
+        H5Gclose(parent);
+    return added;
+}
+
+static bool add_tie(const struct index *index, const struct reshard_model *model,
+                    const struct reshard_tie *tie)
+{
+    char alias[LINK_NAME_MAX];
+    char of[LINK_NAME_MAX];
+    escape(tie->alias, alias);
+    escape(reshard_model_tensor(model, tie->tensor)->fqn, of);
+    const hid_t group = H5Gopen2(index->file, "/model", H5P_DEFAULT);
+    const bool added =
+        group >= 0 && H5Lcreate_hard(group, of, group, alias, index->link, H5P_DEFAULT) >= 0;
+    if (group >= 0)
+        H5Gclose(group);
+    return added;
+}
+
+static bool add_groups(const struct index *index)
+{
+    static const char *const names[] = {"/model", "/optim", "/optim/state"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const hid_t group = open_group(index, index->file, names[i]);
+        if (group < 0 || H5Gclose(group) < 0)
+            return false;
+    }
+    return true;
+}
+
+static bool fill_index(const struct index *index, const struct manifest *manifest,
+                       const struct sources *sources)
+{
+    const struct reshard_model *const model = manifest->model;
+    bool added = add_groups(index);
+    for (uint32_t t = 0; added && t < reshard_model_tensor_count(model); t++)
+        added =
+            add_tensor(index, reshard_model_tensor(model, t), sources->mapping + sources->start[t],
+                       sources->mapping + sources->start[t + 1], manifest->digest[t]);
+    for (uint32_t i = 0; added && i < reshard_model_tie_count(model); i++)
+        added = add_tie(index, model, reshard_model_tie_at(model, i));
+    return added;
+}
+
+static enum reshard_status write_file(const char *path, const struct manifest *manifest,
+                                      const struct sources *sources, struct reshard_error *error)
+{
+    const hid_t access = container_hdf5_access(METADATA_BLOCK_BYTES);
+    const hid_t create = H5Pcreate(H5P_FILE_CREATE);
+    struct index index = {H5I_INVALID_HID, H5Pcreate(H5P_GROUP_CREATE), H5Pcreate(H5P_LINK_CREATE)};
+    enum reshard_status status = RESHARD_OK;
+    if (access >= 0 && create >= 0 && H5Pset_obj_track_times(create, false) >= 0 &&
+        H5Pset_obj_track_times(index.group, false) >= 0 &&
+        H5Pset_char_encoding(index.link, H5T_CSET_UTF8) >= 0)
+        index.file = H5Fcreate(path, H5F_ACC_EXCL, create, access);
+    const bool created = index.file >= 0;
+    if (!created || !fill_index(&index, manifest, sources))
+        status = container_hdf5_failure(path, RESHARD_EIO, error);
+    if (created && H5Fclose(index.file) < 0)
+        status = reshard_first_failure(status, container_hdf5_failure(path, RESHARD_EIO, error));
+    if (status && created)
+        unlink(path);
+    H5Pclose(index.link);
+    H5Pclose(index.group);
+    H5Pclose(create);
+    H5Pclose(access);
+    return status;
+}
+
+enum reshard_status index_write(const char *path, const struct manifest *manifest,
+                                const struct reshard_layout *layout, struct reshard_error *error)
+{
+    struct sources sources = {0, NULL, NULL, NULL};
+    if (reshard_model_hash(reshard_layout_model(layout)) != reshard_model_hash(manifest->model))
+        return reshard_error_set(error, RESHARD_EINVAL,
+                                 "%s: the layout is of another model than the manifest's", path);
+    if (access(path, F_OK) == 0)
+        return reshard_error_set(error, RESHARD_EEXIST, "%s: exists already", path);
+    enum reshard_status status = sources_of(&sources, manifest, layout);
+    if (status) {
+        reshard_error_set(error, status, "%s: %s", path, reshard_status_text(status));
+    } else {
+        H5E_auto2_t print = NULL;
+        void *data = NULL;
+        H5Eget_auto2(H5E_DEFAULT, &print, &data);
+        H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+        status = write_file(path, manifest, &sources, error);
+        H5Eset_auto2(H5E_DEFAULT, print, data);
+    }
+    sources_release(&sources);
+    return status;
+}

@@ -1,0 +1,70 @@
+/*
+ * The manifest: the only commit record of a checkpoint. It says what was saved (the model's
+ * inventory), how it was laid out (a formula, not a list), the digest of every tensor, and the
+ * files with their sizes and seals; it closes with a CRC of itself (FORMAT.md, section 4).
+ */
+#ifndef RESHARD_MANIFEST_H
+#define RESHARD_MANIFEST_H
+
+#include "core/layout.h"
+#include "core/model.h"
+
+#include <stddef.h>
+
+#define MANIFEST_FILE "manifest.json"
+
+enum {
+    MANIFEST_BYTES_MAX = 256 * 1024 * 1024,
+    MANIFEST_NAME_BYTES = 24, /* of a file's name, with the final zero */
+};
+
+struct manifest_file {
+    char name[MANIFEST_NAME_BYTES]; /* rank-00000.h5 */
+    uint64_t writer;
+    uint64_t bytes;
+    uint64_t seal;
+};
+
+struct manifest {
+    uint64_t step;
+    uint64_t world;
+    struct reshard_layout_options layout;
+    struct reshard_model *model; /* owned by a decoded manifest; see manifest_release */
+    uint64_t *digest;            /* one for each tensor of the model */
+    uint64_t file_count;
+    struct manifest_file *file; /* by rising writer */
+};
+
+#define MANIFEST_INIT                                                                              \
+    {                                                                                              \
+        0, 0, {RESHARD_LAYOUT_FSDP1, 0, 0, false, RESHARD_DTYPE_NONE}, NULL, NULL, 0, NULL         \
+    }
+
+/* Local. The name of a writer's file, into `name` of at least MANIFEST_NAME_BYTES bytes: at least
+ * five digits. Ranks are below 2^31, so it fits. */
+void manifest_file_name(uint64_t writer, char *name);
+
+/*
+ * Local. The manifest's bytes in new memory, which the caller frees, with a zero byte after them
+ * that `bytes` does not count. Equal manifests give equal bytes. EINVAL for what no manifest may
+ * say: a world that is not the product of the mesh, a step beyond 63 bits, files out of order.
+ */
+RESHARD_MUST_CHECK enum reshard_status manifest_encode(const struct manifest *manifest, char **out,
+                                                       size_t *bytes);
+
+/*
+ * Local. Decode and check everything that the format says: CRC first, then the JSON, every member
+ * strictly. `name` is the file's path, for messages. EFORMAT with line or member and the reason;
+ * `out` is empty then. A decoded layout's mesh has no zero sizes, but that `shard` is 0 for ddp.
+ */
+RESHARD_MUST_CHECK enum reshard_status manifest_decode(struct manifest *out, const char *text,
+                                                       size_t bytes, const char *name,
+                                                       struct reshard_error *error);
+
+/* Local. The entry of a writer's file, NULL when it wrote none. */
+const struct manifest_file *manifest_find_file(const struct manifest *manifest, uint64_t writer);
+
+/* Local. Free what a decoded manifest owns, its model included. Accepts an empty one. */
+void manifest_release(struct manifest *manifest);
+
+#endif

@@ -1,0 +1,287 @@
+#include "core/plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static enum reshard_status add_move(struct plan *plan, const struct plan_move *move)
+{
+    if (plan->count == plan->capacity) {
+        const uint64_t capacity = plan->capacity ? 2 * plan->capacity : 64;
+        struct plan_move *grown = reallocarray(plan->move, capacity, sizeof *grown);
+
+        if (!grown)
+            return RESHARD_ENOMEM;
+        plan->move = grown;
+        plan->capacity = capacity;
+    }
+    plan->move[plan->count++] = *move;
+    return RESHARD_OK;
+}
+
+/* The moves into one target piece from the owner of one source shard. */
+static enum reshard_status plan_shard(struct plan *plan, const struct reshard_layout *source,
+                                      uint64_t shard, struct plan_move *move)
+{
+    struct reshard_box_list boxes = RESHARD_BOX_LIST_INIT;
+    enum reshard_status status;
+
+    move->holder = reshard_layout_owner(source, move->source_tensor, shard);
+    status = reshard_layout_boxes(source, move->source_tensor, move->holder, &boxes);
+    for (uint64_t i = 0; !status && i < boxes.count; i++) {
+        move->source = boxes.box[i];
+        if (reshard_box_intersect(&move->source, &move->target, &move->box))
+            status = add_move(plan, move);
+    }
+    reshard_box_list_release(&boxes);
+    return status;
+}
+
+static enum reshard_status plan_tensor(struct plan *plan, const struct reshard_layout *source,
+                                       const struct reshard_layout *target, uint32_t source_tensor,
+                                       uint32_t target_tensor, uint64_t holder)
+{
+    struct plan_move move = {.source_tensor = source_tensor, .target_tensor = target_tensor};
+    struct reshard_box_list pieces = RESHARD_BOX_LIST_INIT;
+    enum reshard_status status = reshard_layout_boxes(target, target_tensor, holder, &pieces);
+
+    for (uint64_t i = 0; !status && i < pieces.count; i++) {
+        uint64_t begin, end;
+        move.target = pieces.box[i];
+        reshard_layout_overlap(source, source_tensor, &move.target, &begin, &end);
+        for (uint64_t shard = begin; !status && shard < end; shard++)
+            status = plan_shard(plan, source, shard, &move);
+        move.target_offset += reshard_box_count(&move.target);
+    }
+    reshard_box_list_release(&pieces);
+    return status;
+}
+
+static int compare_moves(const void *a, const void *b)
+{
+    const struct plan_move *left = a, *right = b;
+
+    if (left->holder != right->holder)
+        return left->holder < right->holder ? -1 : 1;
+    if (left->source_tensor != right->source_tensor)
+        return left->source_tensor < right->source_tensor ? -1 : 1;
+    for (uint32_t d = 0; d < left->box.ndim; d++)
+        if (left->box.begin[d] != right->box.begin[d])
+            return left->box.begin[d] < right->box.begin[d] ? -1 : 1;
+    return 0;
+}
+
+enum reshard_status plan_build(struct plan *out, const struct reshard_layout *source,
+                               const struct reshard_layout *target, const uint32_t *from,
+                               uint64_t holder, struct reshard_error *error)
+{
+    const struct reshard_model *model = reshard_layout_model(target);
+    enum reshard_status status = RESHARD_OK;
+
+    *out = (struct plan)PLAN_INIT;
+    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(model); t++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
+        const struct reshard_tensor *other;
+        if (from[t] == PLAN_SKIP)
+            continue;
+        other = reshard_model_tensor(reshard_layout_model(source), from[t]);
+        status = reshard_shape_equal(&tensor->shape, &other->shape)
+                     ? plan_tensor(out, source, target, from[t], t, holder)
+                     : reshard_error_set(error, RESHARD_EMISMATCH, "tensor '%s': shapes differ",
+                                         tensor->fqn);
+    }
+    if (!status)
+        status = plan_check(out, target, from, holder, error);
+    if (status)
+        plan_release(out);
+    else if (out->count)
+        qsort(out->move, out->count, sizeof *out->move, compare_moves);
+    return status;
+}
+
+/* Name the tensor whose piece is not covered. */
+static enum reshard_status cover_failed(enum reshard_status status,
+                                        const struct reshard_tensor *tensor,
+                                        struct reshard_error *error)
+{
+    reshard_error_prefix(error, "tensor '%s'%s%s", tensor->fqn, tensor->slot[0] ? " slot " : "",
+                         tensor->slot);
+    return status;
+}
+
+/* The law, for one target piece: the boxes of the `count` moves cover it exactly once. */
+static enum reshard_status check_piece(const struct plan_move *moves, uint64_t count,
+                                       const struct reshard_box *piece, uint32_t tensor,
+                                       const struct reshard_layout *target,
+                                       struct reshard_error *error)
+{
+    struct reshard_box *parts = calloc(count + 1, sizeof *parts);
+    enum reshard_status status;
+
+    if (!parts)
+        return RESHARD_ENOMEM;
+    for (uint64_t i = 0; i < count; i++)
+        parts[i] = moves[i].box;
+    status = reshard_box_cover(piece, parts, count, error);
+    free(parts);
+    return status == RESHARD_ECOVER
+               ? cover_failed(status, reshard_model_tensor(reshard_layout_model(target), tensor),
+                              error)
+               : status;
+}
+
+static int compare_targets(const void *a, const void *b)
+{
+    const struct plan_move *left = a, *right = b;
+
+    if (left->target_tensor != right->target_tensor)
+        return left->target_tensor < right->target_tensor ? -1 : 1;
+    return (left->target_offset > right->target_offset) -
+           (left->target_offset < right->target_offset);
+}
+
+/* The moves to each piece of the holder, found in moves sorted by target; nothing may be left. */
+static enum reshard_status check_sorted(const struct plan_move *moves, uint64_t count,
+                                        const struct reshard_layout *target, const uint32_t *from,
+                                        uint64_t holder, struct reshard_error *error)
+{
+    const uint32_t tensors = reshard_model_tensor_count(reshard_layout_model(target));
+    struct reshard_box_list pieces = RESHARD_BOX_LIST_INIT;
+    enum reshard_status status = RESHARD_OK;
+    uint64_t next = 0;
+
+    for (uint32_t t = 0; !status && t < tensors; t++) {
+        uint64_t offset = 0;
+        if (from[t] == PLAN_SKIP)
+            continue;
+        pieces.count = 0;
+        status = reshard_layout_boxes(target, t, holder, &pieces);
+        for (uint64_t i = 0; !status && i < pieces.count; i++) {
+            const uint64_t elements = reshard_box_count(&pieces.box[i]), first = next;
+            while (next < count && moves[next].target_tensor == t &&
+                   moves[next].target_offset == offset)
+                next++;
+            if (elements)
+                status = check_piece(moves + first, next - first, &pieces.box[i], t, target, error);
+            offset += elements;
+        }
+    }
+    if (!status && next != count)
+        status = reshard_error_set(error, RESHARD_ECOVER,
+                                   "a move to element %" PRIu64 " of tensor %" PRIu32
+                                   " is to no piece of rank %" PRIu64,
+                                   moves[next].target_offset, moves[next].target_tensor, holder);
+    reshard_box_list_release(&pieces);
+    return status;
+}
+
+enum reshard_status plan_check(const struct plan *plan, const struct reshard_layout *target,
+                               const uint32_t *from, uint64_t holder, struct reshard_error *error)
+{
+    struct plan_move *sorted = calloc(plan->count + 1, sizeof *sorted);
+    enum reshard_status status;
+
+    if (!sorted)
+        return RESHARD_ENOMEM;
+    for (uint64_t i = 0; i < plan->count; i++)
+        sorted[i] = plan->move[i];
+    qsort(sorted, plan->count, sizeof *sorted, compare_targets);
+    status = check_sorted(sorted, plan->count, target, from, holder, error);
+    free(sorted);
+    return status;
+}
+
+void plan_release(struct plan *plan)
+{
+    free(plan->move);
+    *plan = (struct plan)PLAN_INIT;
+}
+
+/* ---- the law for a whole layout -------------------------------------------------------------- */
+
+/* The modulus is prime, so a defect that repeats cannot vanish as it would modulo 2^64. */
+#define PROOF_PRIME ((UINT64_C(1) << 61) - 1)
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 30;
+    x *= UINT64_C(0xBF58476D1CE4E5B9);
+    x ^= x >> 27;
+    x *= UINT64_C(0x94D049BB133111EB);
+    return x ^ x >> 31;
+}
+
+/* The random function h of a lane, at a place in a tensor. */
+static uint64_t proof_hash(uint64_t seed, uint64_t lane, uint32_t tensor, uint64_t place)
+{
+    const uint64_t key =
+        mix(seed + (2 * (uint64_t)tensor + lane + 1) * UINT64_C(0x9E3779B97F4A7C15));
+
+    return mix(key + place * UINT64_C(0xD1342543DE82EF95)) % PROOF_PRIME;
+}
+
+static void proof_interval(struct plan_proof *proof, uint64_t seed, uint32_t tensor, uint64_t begin,
+                           uint64_t end)
+{
+    for (uint64_t lane = 0; lane < 2; lane++)
+        proof->lane[lane] = (proof->lane[lane] + proof_hash(seed, lane, tensor, end) + PROOF_PRIME -
+                             proof_hash(seed, lane, tensor, begin)) %
+                            PROOF_PRIME;
+}
+
+uint64_t plan_proof_add(uint64_t a, uint64_t b)
+{
+    return (a + b) % PROOF_PRIME;
+}
+
+struct plan_proof plan_proof_expected(const struct reshard_model *model, uint64_t seed)
+{
+    struct plan_proof proof = {{0, 0}};
+
+    for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++)
+        proof_interval(&proof, seed, t, 0, reshard_model_tensor(model, t)->count);
+    return proof;
+}
+
+enum reshard_status plan_proof_pieces(const struct reshard_model *model,
+                                      const struct reshard_box_list *pieces, uint32_t tensor,
+                                      uint64_t seed, struct plan_proof *proof,
+                                      struct reshard_error *error)
+{
+    const struct reshard_tensor *entry = reshard_model_tensor(model, tensor);
+    const struct reshard_box whole = reshard_box_whole(&entry->shape);
+
+    for (uint64_t i = 0; i < pieces->count; i++) {
+        const struct reshard_box *box = &pieces->box[i];
+        if (reshard_box_empty(box))
+            continue;
+        if (!reshard_box_inside(box, &whole))
+            return cover_failed(reshard_error_set(error, RESHARD_ECOVER, "a piece lies outside"),
+                                entry, error);
+        struct reshard_box_runs runs = reshard_box_runs(box, box, &whole);
+        while (reshard_box_runs_next(&runs))
+            proof_interval(proof, seed, tensor, runs.target, runs.target + runs.count);
+    }
+    return RESHARD_OK;
+}
+
+enum reshard_status plan_proof_local(const struct reshard_layout *layout, uint64_t holder,
+                                     uint64_t seed, struct plan_proof *out,
+                                     struct reshard_error *error)
+{
+    const struct reshard_model *model = reshard_layout_model(layout);
+    struct reshard_box_list pieces = RESHARD_BOX_LIST_INIT;
+    enum reshard_status status = RESHARD_OK;
+
+    *out = (struct plan_proof){{0, 0}};
+    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(model); t++) {
+        const uint64_t shard = reshard_layout_shard_of(layout, t, holder);
+        if (reshard_layout_owner(layout, t, shard) != holder)
+            continue;
+        pieces.count = 0;
+        status = reshard_layout_boxes(layout, t, holder, &pieces);
+        if (!status)
+            status = plan_proof_pieces(model, &pieces, t, seed, out, error);
+    }
+    reshard_box_list_release(&pieces);
+    return status;
+}

@@ -1,0 +1,222 @@
+#include "core/reader.h"
+
+#include "core/digest.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { READER_BUFFER_BYTES = 1024 * 1024 };
+
+struct reader {
+    const struct manifest *manifest;
+    struct container container;
+    struct store_file *file;
+    char *path;
+    char *buffer; /* of READER_BUFFER_BYTES */
+};
+
+/* The file must be the one that the manifest speaks of: its own words first, since they say best
+ * what is wrong; then the seal, which nothing else can have. */
+static enum reshard_status check_identity(const struct reader *reader,
+                                          const struct manifest_file *entry,
+                                          struct reshard_error *error)
+{
+    const struct container_identity *own = &reader->container.identity;
+    const struct manifest *manifest = reader->manifest;
+
+    if (own->step != manifest->step)
+        return reshard_error_set(error, RESHARD_EFORMAT,
+                                 "%s: was written at training step %" PRIu64
+                                 ", but the manifest is of step %" PRIu64,
+                                 reader->path, own->step, manifest->step);
+    if (own->writer != entry->writer || own->world != manifest->world)
+        return reshard_error_set(error, RESHARD_EFORMAT,
+                                 "%s: was written by rank %" PRIu64 " of %" PRIu64
+                                 ", but the manifest expects rank %" PRIu64 " of %" PRIu64,
+                                 reader->path, own->writer, own->world, entry->writer,
+                                 manifest->world);
+    if (reader->container.seal != entry->seal)
+        return reshard_error_set(error, RESHARD_EFORMAT,
+                                 "%s: its seal is %016" PRIx64 ", but the manifest has %016" PRIx64
+                                 ": it is of another save",
+                                 reader->path, reader->container.seal, entry->seal);
+    return RESHARD_OK;
+}
+
+enum reshard_status reader_open(struct reader **out, struct store *store, const char *directory,
+                                const struct manifest *manifest, uint64_t writer,
+                                struct reshard_error *error)
+{
+    const struct manifest_file *entry = manifest_find_file(manifest, writer);
+    struct reader *reader = NULL;
+    enum reshard_status status;
+
+    *out = NULL;
+    if (!entry)
+        return reshard_error_set(error, RESHARD_EFORMAT,
+                                 "%s/" MANIFEST_FILE ": rank %" PRIu64
+                                 " must have written elements, but no file of its is listed",
+                                 directory, writer);
+    reader = calloc(1, sizeof *reader);
+    if (!reader)
+        return RESHARD_ENOMEM;
+    reader->manifest = manifest;
+    reader->path = store_path(directory, entry->name);
+    reader->buffer = malloc(READER_BUFFER_BYTES);
+    status = reader->path && reader->buffer ? RESHARD_OK : RESHARD_ENOMEM;
+    if (!status)
+        status = container_read(&reader->container, store, reader->path, entry->bytes,
+                                manifest->model, error);
+    if (!status)
+        status = check_identity(reader, entry, error);
+    if (!status)
+        status = store_open(store, reader->path, STORE_READ, &reader->file, error);
+    if (status == RESHARD_ENOENT)
+        status = RESHARD_EFORMAT; /* the checkpoint is there, but one of its files is not */
+    if (status)
+        reader_close(reader);
+    else
+        *out = reader;
+    return status;
+}
+
+void reader_close(struct reader *reader)
+{
+    if (!reader)
+        return;
+    /* Nothing was written: closing cannot lose anything. */
+    (void)!store_close(reader->file, NULL);
+    container_release(&reader->container);
+    free(reader->path);
+    free(reader->buffer);
+    free(reader);
+}
+
+/* The piece that a move comes from, as the file's own table has it. */
+static enum reshard_status find_piece(const struct reader *reader, const struct plan_move *move,
+                                      const struct arena_piece **out, struct reshard_error *error)
+{
+    char box[320];
+
+    *out = arena_pieces_find(&reader->container.pieces, move->source_tensor, &move->source);
+    if (!*out) {
+        const struct reshard_tensor *tensor =
+            reshard_model_tensor(reader->manifest->model, move->source_tensor);
+        return reshard_error_set(error, RESHARD_EFORMAT,
+                                 "%s: holds no piece %s of tensor '%s'%s%s, which the layout "
+                                 "in the manifest puts there",
+                                 reader->path, reshard_box_print(&move->source, box, sizeof box),
+                                 tensor->fqn, tensor->slot[0] ? " slot " : "", tensor->slot);
+    }
+    return RESHARD_OK;
+}
+
+/* Runs that follow one another in the file are read at once and dealt out from the buffer. */
+struct batch {
+    uint64_t offset; /* in the file */
+    uint64_t filled;
+    uint64_t count;
+    struct {
+        char *target;
+        uint64_t bytes;
+    } part[256];
+};
+
+static enum reshard_status batch_flush(struct batch *batch, struct reader *reader,
+                                       struct reshard_error *error)
+{
+    const char *next = reader->buffer;
+    enum reshard_status status = RESHARD_OK;
+
+    if (batch->count == 1)
+        status =
+            store_read(reader->file, batch->offset, batch->part[0].target, batch->filled, error);
+    else if (batch->count > 1)
+        status = store_read(reader->file, batch->offset, reader->buffer, batch->filled, error);
+    for (uint64_t i = 0; !status && batch->count > 1 && i < batch->count; i++) {
+        memcpy(batch->part[i].target, next, batch->part[i].bytes);
+        next += batch->part[i].bytes;
+    }
+    batch->filled = batch->count = 0;
+    return status;
+}
+
+static enum reshard_status batch_add(struct batch *batch, struct reader *reader, uint64_t offset,
+                                     char *target, uint64_t bytes, struct reshard_error *error)
+{
+    const bool follows = batch->count > 0 && batch->offset + batch->filled == offset;
+    const bool fits = batch->filled + bytes <= READER_BUFFER_BYTES &&
+                      batch->count < sizeof batch->part / sizeof *batch->part;
+    enum reshard_status status = RESHARD_OK;
+
+    if (!follows || !fits)
+        status = batch_flush(batch, reader, error);
+    if (batch->count == 0)
+        batch->offset = offset;
+    batch->part[batch->count].target = target;
+    batch->part[batch->count].bytes = bytes;
+    batch->count++;
+    batch->filled += bytes;
+    return status;
+}
+
+static uint64_t piece_offset(const struct reader *reader, const struct arena_piece *piece,
+                             enum reshard_dtype dtype)
+{
+    return reader->container.offsets.arena[dtype] + piece->offset * reshard_dtype_bytes(dtype);
+}
+
+enum reshard_status reader_move(struct reader *reader, const struct plan_move *move, void *target,
+                                struct reshard_error *error)
+{
+    const struct reshard_tensor *tensor =
+        reshard_model_tensor(reader->manifest->model, move->source_tensor);
+    const size_t size = reshard_dtype_bytes(tensor->dtype);
+    struct reshard_box_runs runs = reshard_box_runs(&move->box, &move->source, &move->target);
+    char *const memory = (char *)target + move->target_offset * size;
+    struct batch batch = {.count = 0};
+    const struct arena_piece *piece;
+    enum reshard_status status = find_piece(reader, move, &piece, error);
+    uint64_t base;
+
+    if (status)
+        return status;
+    base = piece_offset(reader, piece, tensor->dtype);
+    while (!status && reshard_box_runs_next(&runs))
+        status = batch_add(&batch, reader, base + runs.source * size, memory + runs.target * size,
+                           runs.count * size, error);
+    return status ? status : batch_flush(&batch, reader, error);
+}
+
+enum reshard_status reader_check(struct reader *reader, const struct plan_move *move,
+                                 struct reshard_error *error)
+{
+    const struct reshard_tensor *tensor =
+        reshard_model_tensor(reader->manifest->model, move->source_tensor);
+    const size_t size = reshard_dtype_bytes(tensor->dtype);
+    struct digest_stream digest;
+    const struct arena_piece *piece;
+    enum reshard_status status = find_piece(reader, move, &piece, error);
+    uint64_t offset, end;
+    char box[320];
+
+    if (status)
+        return status;
+    offset = piece_offset(reader, piece, tensor->dtype);
+    end = offset + piece->count * size;
+    digest_stream_begin(&digest, &tensor->shape, &piece->box, size);
+    for (uint64_t at = offset; !status && at < end; at += READER_BUFFER_BYTES) {
+        const uint64_t part = end - at < READER_BUFFER_BYTES ? end - at : READER_BUFFER_BYTES;
+        status = store_read(reader->file, at, reader->buffer, part, error);
+        if (!status)
+            digest_stream_add(&digest, reader->buffer, (size_t)part);
+    }
+    if (!status && digest.value != piece->contribution)
+        status = reshard_error_set(
+            error, RESHARD_EDIGEST,
+            "%s: bytes %" PRIu64 " to %" PRIu64 " are damaged: piece %s of tensor '%s'%s%s",
+            reader->path, offset, end, reshard_box_print(&piece->box, box, sizeof box), tensor->fqn,
+            tensor->slot[0] ? " slot " : "", tensor->slot);
+    return status;
+}

@@ -1,0 +1,296 @@
+#include "core/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Transfers of this size and more, wholly aligned, go past the page cache: 2.5 GB/s instead of 1.1
+ * for four synced writers of one NVMe disk. */
+enum { DIRECT_BYTES_MIN = 256 * 1024, DIRECT_ALIGNMENT = 4096 };
+
+struct posix_file {
+    struct store_file file; /* base, first */
+    int fd;
+    int direct; /* the same file opened with O_DIRECT, or -1 */
+};
+
+static enum reshard_status failed(struct reshard_error *error, int code, const char *what,
+                                  const char *path)
+{
+    enum reshard_status status = RESHARD_EIO;
+
+    if (code == ENOENT || code == ENOTDIR)
+        status = RESHARD_ENOENT;
+    else if (code == EEXIST || code == ENOTEMPTY)
+        status = RESHARD_EEXIST;
+    else if (code == ENOSPC || code == EDQUOT)
+        status = RESHARD_ENOSPC;
+    else if (code == ENOMEM)
+        status = RESHARD_ENOMEM;
+    return reshard_error_set(error, status, "%s: cannot %s: %s", path, what, strerror(code));
+}
+
+static enum reshard_status posix_open(struct store *store, const char *path, enum store_mode mode,
+                                      struct store_file **out, struct reshard_error *error)
+{
+    const int flags = mode == STORE_READ     ? O_RDONLY
+                      : mode == STORE_CREATE ? O_RDWR | O_CREAT | O_EXCL
+                                             : O_RDWR;
+    struct posix_file *file = calloc(1, sizeof *file);
+    int code;
+
+    *out = NULL;
+    if (!file)
+        return RESHARD_ENOMEM;
+    file->file.ops = store->ops;
+    file->file.path = strdup(path);
+    file->direct = -1;
+    file->fd = open(path, flags | O_CLOEXEC, 0666);
+    code = errno;
+    if (file->fd < 0 || !file->file.path) {
+        if (file->fd >= 0)
+            close(file->fd);
+        free(file->file.path);
+        free(file);
+        return failed(error, code, mode == STORE_CREATE ? "create" : "open", path);
+    }
+    /* Some file systems (tmpfs) refuse O_DIRECT: then the page cache serves. */
+    if (mode != STORE_READ)
+        file->direct = open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+    *out = &file->file;
+    return RESHARD_OK;
+}
+
+static enum reshard_status posix_allocate(struct store_file *base, uint64_t bytes,
+                                          struct reshard_error *error)
+{
+    const struct posix_file *file = (const struct posix_file *)base;
+
+    if (bytes > INT64_MAX)
+        return reshard_error_set(error, RESHARD_EOVERFLOW, "%s: too large", base->path);
+    if (bytes == 0 || fallocate(file->fd, 0, 0, (off_t)bytes) == 0)
+        return RESHARD_OK;
+    if (errno == EOPNOTSUPP && ftruncate(file->fd, (off_t)bytes) == 0)
+        return RESHARD_OK;
+    return failed(error, errno, "reserve space", base->path);
+}
+
+static bool is_direct(const struct posix_file *file, uint64_t offset, const void *data,
+                      uint64_t bytes)
+{
+    return file->direct >= 0 && bytes >= DIRECT_BYTES_MIN &&
+           (offset | bytes | (uintptr_t)data) % DIRECT_ALIGNMENT == 0;
+}
+
+static enum reshard_status posix_write(struct store_file *base, uint64_t offset, const void *data,
+                                       uint64_t bytes, struct reshard_error *error)
+{
+    const struct posix_file *file = (const struct posix_file *)base;
+    const char *next = data;
+
+    while (bytes > 0) {
+        const int fd = is_direct(file, offset, next, bytes) ? file->direct : file->fd;
+        const size_t part = bytes < SSIZE_MAX / 2 ? (size_t)bytes : SSIZE_MAX / 2;
+        const ssize_t done = pwrite(fd, next, part, (off_t)offset);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return failed(error, done < 0 ? errno : ENOSPC, "write", base->path);
+        next += done;
+        offset += (uint64_t)done;
+        bytes -= (uint64_t)done;
+    }
+    return RESHARD_OK;
+}
+
+static enum reshard_status posix_read(struct store_file *base, uint64_t offset, void *data,
+                                      uint64_t bytes, struct reshard_error *error)
+{
+    const struct posix_file *file = (const struct posix_file *)base;
+    char *next = data;
+
+    while (bytes > 0) {
+        const size_t part = bytes < SSIZE_MAX / 2 ? (size_t)bytes : SSIZE_MAX / 2;
+        const ssize_t done = pread(file->fd, next, part, (off_t)offset);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return failed(error, errno, "read", base->path);
+        if (done == 0)
+            return reshard_error_set(error, RESHARD_EFORMAT,
+                                     "%s: ends at byte %" PRIu64 ", %" PRIu64
+                                     " bytes short of what should be read",
+                                     base->path, offset, bytes);
+        next += done;
+        offset += (uint64_t)done;
+        bytes -= (uint64_t)done;
+    }
+    return RESHARD_OK;
+}
+
+static enum reshard_status posix_size(struct store_file *base, uint64_t *out,
+                                      struct reshard_error *error)
+{
+    const struct posix_file *file = (const struct posix_file *)base;
+    struct stat info;
+
+    if (fstat(file->fd, &info))
+        return failed(error, errno, "examine", base->path);
+    if (!S_ISREG(info.st_mode))
+        return reshard_error_set(error, RESHARD_EFORMAT, "%s: is not a regular file", base->path);
+    *out = (uint64_t)info.st_size;
+    return RESHARD_OK;
+}
+
+static enum reshard_status posix_sync(struct store_file *base, struct reshard_error *error)
+{
+    const struct posix_file *file = (const struct posix_file *)base;
+
+    return fsync(file->fd) ? failed(error, errno, "sync", base->path) : RESHARD_OK;
+}
+
+static enum reshard_status posix_close(struct store_file *base, struct reshard_error *error)
+{
+    struct posix_file *file = (struct posix_file *)base;
+    enum reshard_status status = RESHARD_OK;
+
+    if (file->direct >= 0 && close(file->direct))
+        status = failed(error, errno, "close", base->path);
+    if (close(file->fd) && !status)
+        status = failed(error, errno, "close", base->path);
+    free(base->path);
+    free(file);
+    return status;
+}
+
+static enum reshard_status posix_make_directory(struct store *store, const char *path,
+                                                struct reshard_error *error)
+{
+    (void)store;
+    return mkdir(path, 0777) ? failed(error, errno, "make directory", path) : RESHARD_OK;
+}
+
+static enum reshard_status posix_sync_directory(struct store *store, const char *path,
+                                                struct reshard_error *error)
+{
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum reshard_status status = RESHARD_OK;
+
+    (void)store;
+    if (fd < 0)
+        return failed(error, errno, "open directory", path);
+    if (fsync(fd))
+        status = failed(error, errno, "sync directory", path);
+    close(fd);
+    return status;
+}
+
+static enum reshard_status posix_rename(struct store *store, const char *from, const char *to,
+                                        struct reshard_error *error)
+{
+    struct stat info;
+
+    (void)store;
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return RESHARD_OK;
+    /* Not every file system knows how to refuse in the same step: then look first. */
+    if (errno != EINVAL && errno != ENOSYS)
+        return failed(error, errno, "rename to", to);
+    if (lstat(to, &info) == 0)
+        return failed(error, EEXIST, "rename to", to);
+    return rename(from, to) ? failed(error, errno, "rename to", to) : RESHARD_OK;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+    (void)info;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+static enum reshard_status posix_remove(struct store *store, const char *path,
+                                        struct reshard_error *error)
+{
+    (void)store;
+    if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
+        return failed(error, errno, "remove", path);
+    return RESHARD_OK;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static enum reshard_status add_entry(char ***names, uint64_t *count, const char *name)
+{
+    char **grown = reallocarray(*names, *count + 1, sizeof *grown);
+
+    if (!grown)
+        return RESHARD_ENOMEM;
+    *names = grown;
+    grown[*count] = strdup(name);
+    if (!grown[*count])
+        return RESHARD_ENOMEM;
+    (*count)++;
+    return RESHARD_OK;
+}
+
+static enum reshard_status posix_list(struct store *store, const char *path, char ***names,
+                                      uint64_t *count, struct reshard_error *error)
+{
+    DIR *directory = opendir(path);
+    enum reshard_status status = RESHARD_OK;
+    const struct dirent *entry;
+
+    (void)store;
+    *names = NULL;
+    *count = 0;
+    if (!directory)
+        return failed(error, errno, "list", path);
+    for (errno = 0; !status && (entry = readdir(directory)) != NULL; errno = 0)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            status = add_entry(names, count, entry->d_name);
+    if (!status && errno)
+        status = failed(error, errno, "list", path);
+    closedir(directory);
+    if (status) {
+        store_names_free(*names, *count);
+        *names = NULL;
+        *count = 0;
+    } else if (*count) {
+        qsort(*names, *count, sizeof **names, compare_names);
+    }
+    return status;
+}
+
+struct store *store_posix(void)
+{
+    static const struct store_ops ops = {
+        .open = posix_open,
+        .allocate = posix_allocate,
+        .write = posix_write,
+        .read = posix_read,
+        .size = posix_size,
+        .sync = posix_sync,
+        .close = posix_close,
+        .make_directory = posix_make_directory,
+        .sync_directory = posix_sync_directory,
+        .rename = posix_rename,
+        .remove = posix_remove,
+        .list = posix_list,
+    };
+    static const struct store store = {&ops};
+
+    return (struct store *)&store;
+}

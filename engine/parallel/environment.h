@@ -1,0 +1,41 @@
+/*
+ * The environment that launchers such as torchrun give a rank, as strings. The engine never reads
+ * the process's own: simulated ranks share one. A helper fills the table from the process for
+ * programs that run one rank in each.
+ */
+#ifndef RESHARD_ENVIRONMENT_H
+#define RESHARD_ENVIRONMENT_H
+
+#include "core/status.h"
+
+#include <stdint.h>
+
+/* NULL where a variable is absent. Strings are borrowed. */
+struct reshard_environment {
+    const char *master_addr;      /* MASTER_ADDR: a host name or address */
+    const char *master_port;      /* MASTER_PORT: 1 to 65535 */
+    const char *rank;             /* RANK: 0 to WORLD_SIZE - 1 */
+    const char *world_size;       /* WORLD_SIZE */
+    const char *local_rank;       /* LOCAL_RANK: 0 to LOCAL_WORLD_SIZE - 1, on this node */
+    const char *local_world_size; /* LOCAL_WORLD_SIZE */
+};
+
+/* The same, read: -1 where absent. */
+struct environment_values {
+    int64_t master_port;
+    int64_t rank;
+    int64_t world_size;
+    int64_t local_rank;
+    int64_t local_world_size;
+};
+
+/* Local. Borrow the six variables from the process's environment (getenv). */
+void reshard_environment_from_process(struct reshard_environment *out);
+
+/* Local. Read and check each value by itself and against the others; EINVAL with the variable, its
+ * value and what would be right. */
+RESHARD_MUST_CHECK enum reshard_status
+environment_parse(const struct reshard_environment *environment, struct environment_values *out,
+                  struct reshard_error *error);
+
+#endif

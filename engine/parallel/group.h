@@ -1,0 +1,79 @@
+/*
+ * The ranks that work together: a communicator of our own, each rank's place in it, and agreement.
+ *
+ * A [collective] function is called by every rank of the group, in the same order, and returns the
+ * same status and error text on each of them. The rule that makes this so is *local work, agree,
+ * act*: between two agreements a rank does only local work, and whatever fails it still reaches the
+ * next agreement. After EMPI the group is not usable: close it and leave.
+ */
+#ifndef RESHARD_GROUP_H
+#define RESHARD_GROUP_H
+
+#include "core/status.h"
+#include "parallel/environment.h"
+#include "parallel/host.h"
+
+#include <mpi.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct reshard_group;
+
+/* Zero is the default throughout. */
+struct reshard_group_options {
+    const struct reshard_environment *environment; /* NULL: nothing is set. Borrowed for the call */
+    struct reshard_host *host; /* NULL: reality. Borrowed until the group is closed */
+    uint32_t devices;          /* of each node; 0: one for each rank of the node */
+};
+
+/*
+ * [collective over comm] Duplicate the communicator and find each rank's place. What the
+ * environment says must agree with the communicator (EMISMATCH names both); what it leaves out
+ * comes from MPI: the local rank is the place among the ranks that share memory. MASTER_ADDR and
+ * MASTER_PORT must be the same on all ranks. The caller owns *out.
+ */
+RESHARD_MUST_CHECK enum reshard_status
+reshard_group_open(struct reshard_group **out, MPI_Comm comm,
+                   const struct reshard_group_options *options, struct reshard_error *error);
+
+/* [collective] End the group. Accepts NULL. */
+void reshard_group_close(struct reshard_group *group);
+
+/* Local. A rank's place. The device is its local rank modulo the devices of a node: a place on the
+ * node, never the global rank. */
+uint64_t reshard_group_rank(const struct reshard_group *group);
+uint64_t reshard_group_world(const struct reshard_group *group);
+uint64_t reshard_group_local_rank(const struct reshard_group *group);
+uint64_t reshard_group_local_world(const struct reshard_group *group);
+uint32_t reshard_group_device(const struct reshard_group *group);
+
+/*
+ * [collective] Agree on an outcome: the highest status of all ranks, with the text of the lowest
+ * rank that had it, "rank K: " before it when the ranks' outcomes differ.
+ */
+RESHARD_MUST_CHECK enum reshard_status
+group_agree(struct reshard_group *group, enum reshard_status mine, struct reshard_error *error);
+
+/* The following are for the engine's own use; [collective], EMPI on failure. Counts are equal on
+ * all ranks. */
+struct reshard_host *group_host(const struct reshard_group *group);
+MPI_Comm group_comm(const struct reshard_group *group);
+
+/* Bytes from rank 0 to all, any size. */
+RESHARD_MUST_CHECK enum reshard_status group_broadcast(struct reshard_group *group, void *bytes,
+                                                       uint64_t count, struct reshard_error *error);
+RESHARD_MUST_CHECK enum reshard_status group_allreduce(struct reshard_group *group, MPI_Comm comm,
+                                                       void *values, int count, MPI_Datatype type,
+                                                       MPI_Op op, struct reshard_error *error);
+/* `bytes` from each rank to rank 0, whose `all` has world * bytes. */
+RESHARD_MUST_CHECK enum reshard_status group_gather(struct reshard_group *group, const void *mine,
+                                                    void *all, int bytes,
+                                                    struct reshard_error *error);
+
+/* True on all ranks when `value` is the same on all; else EMISMATCH naming the first rank that
+ * differs from rank 0, with `what` it is. */
+RESHARD_MUST_CHECK enum reshard_status group_agree_value(struct reshard_group *group,
+                                                         uint64_t value, const char *what,
+                                                         struct reshard_error *error);
+
+#endif

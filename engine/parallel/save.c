@@ -1,0 +1,347 @@
+#include "parallel/save.h"
+
+#include "core/index.h"
+#include "core/manifest.h"
+#include "core/writer.h"
+#include "parallel/proof.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One save on its way. Paths are the same on all ranks. */
+struct save {
+    struct reshard_group *group;
+    const struct reshard_state *state;
+    const struct reshard_layout *layout;
+    const struct reshard_model *model;
+    const struct reshard_save_options *options;
+    struct store *store;
+    char *final;   /* the checkpoint's directory */
+    char *parent;  /* the directory that holds it */
+    char *staging; /* .NAME.partial beside it */
+    struct arena_pieces pieces;
+    uint64_t *digest;    /* by tensor */
+    uint64_t file_bytes; /* of this rank's file; 0 when it writes none */
+    uint64_t seal;
+    uint64_t payload; /* bytes that this rank wrote */
+};
+
+/* ---- paths ----------------------------------------------------------------------------------- */
+
+/* "a/b/" is parent "a", name "b"; "b" has the parent ".". */
+static enum reshard_status split_path(struct save *save, const char *directory,
+                                      struct reshard_error *error)
+{
+    size_t length = strlen(directory);
+    const char *name, *slash;
+
+    while (length > 1 && directory[length - 1] == '/')
+        length--;
+    save->final = strndup(directory, length);
+    if (!save->final)
+        return RESHARD_ENOMEM;
+    slash = strrchr(save->final, '/');
+    name = slash ? slash + 1 : save->final;
+    if (!name[0] || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return reshard_error_set(error, RESHARD_EINVAL,
+                                 "'%s' cannot be made a checkpoint: it must end in a name",
+                                 directory);
+    if (!slash)
+        save->parent = strdup(".");
+    else
+        save->parent =
+            strndup(save->final, slash == save->final ? 1 : (size_t)(slash - save->final));
+    if (!save->parent || asprintf(&save->staging, "%s/.%s.partial", save->parent, name) < 0) {
+        save->staging = NULL;
+        return RESHARD_ENOMEM;
+    }
+    return RESHARD_OK;
+}
+
+/* Whatever is there, a directory or a file, it is not ours to replace. */
+static bool exists(struct store *store, const char *path)
+{
+    struct store_file *file;
+    char **names;
+    uint64_t count;
+
+    if (store_list(store, path, &names, &count, NULL) == RESHARD_OK) {
+        store_names_free(names, count);
+        return true;
+    }
+    return store_open(store, path, STORE_READ, &file, NULL) == RESHARD_OK &&
+           store_close(file, NULL) == RESHARD_OK;
+}
+
+/* ---- the steps ------------------------------------------------------------------------------- */
+
+/* Rank 0: an existing checkpoint is never touched; what an earlier save left unfinished goes. */
+static enum reshard_status make_staging(const struct save *save, struct reshard_error *error)
+{
+    enum reshard_status status;
+
+    if (exists(save->store, save->final))
+        return reshard_error_set(error, RESHARD_EEXIST,
+                                 "%s: exists already; a checkpoint is never overwritten",
+                                 save->final);
+    status = store_remove(save->store, save->staging, error);
+    return status ? status : store_make_directory(save->store, save->staging, error);
+}
+
+static enum reshard_status check_bound(const struct save *save, struct reshard_error *error)
+{
+    for (uint32_t t = 0; t < reshard_model_tensor_count(save->model); t++)
+        if (reshard_state_bytes(save->state, t) && !reshard_state_data(save->state, t))
+            return reshard_error_set(error, RESHARD_EINVAL, "tensor '%s'%s%s has no memory bound",
+                                     reshard_model_tensor(save->model, t)->fqn,
+                                     reshard_model_tensor(save->model, t)->slot[0] ? " slot " : "",
+                                     reshard_model_tensor(save->model, t)->slot);
+    return RESHARD_OK;
+}
+
+/* All that must hold before anything is written. [collective] */
+static enum reshard_status prepare(struct save *save, const char *directory,
+                                   struct reshard_error *error)
+{
+    enum reshard_status status =
+        group_agree(save->group, split_path(save, directory, error), error);
+
+    if (!status)
+        status = proof_agree_layout(save->group, save->state, error);
+    if (!status)
+        status = group_agree_value(save->group, save->options->step, "the step to save", error);
+    if (!status && save->options->step > INT64_MAX)
+        status = reshard_error_set(error, RESHARD_EINVAL, "a step must be below 2^63");
+    if (!status)
+        status = group_agree(save->group, check_bound(save, error), error);
+    if (!status)
+        status = proof_cover(save->group, save->layout, error);
+    if (!status)
+        status = group_agree(
+            save->group,
+            reshard_group_rank(save->group) == 0 ? make_staging(save, error) : RESHARD_OK, error);
+    return status;
+}
+
+/* This rank's file. Local. */
+static enum reshard_status write_file(struct save *save, struct reshard_error *error)
+{
+    const uint64_t rank = reshard_group_rank(save->group);
+    const struct container_identity identity = {save->options->step, rank,
+                                                reshard_group_world(save->group)};
+    const uint32_t tensors = reshard_model_tensor_count(save->model);
+    const void **local = calloc((size_t)tensors + 1, sizeof *local);
+    enum reshard_status status = RESHARD_ENOMEM;
+    char name[24], *path = NULL;
+
+    manifest_file_name(rank, name);
+    path = store_path(save->staging, name);
+    if (!local || !path)
+        goto cleanup;
+    for (uint32_t t = 0; t < tensors; t++)
+        local[t] = reshard_state_data(save->state, t);
+    for (uint64_t i = 0; i < save->pieces.count; i++)
+        save->payload +=
+            save->pieces.piece[i].count *
+            reshard_dtype_bytes(
+                reshard_model_tensor(save->model, save->pieces.piece[i].tensor)->dtype);
+    host_charge(group_host(save->group), RESHARD_WORK_TO_HOST, save->payload);
+    host_charge(group_host(save->group), RESHARD_WORK_DIGEST, save->payload);
+    host_phase(group_host(save->group), "save", "stage", save->payload);
+    status = writer_write(save->store, path, save->model, &save->pieces, &identity, local,
+                          &save->file_bytes, &save->seal, error);
+    host_phase(group_host(save->group), "save", "write", save->payload);
+
+cleanup:
+    free(local);
+    free(path);
+    return status;
+}
+
+static enum reshard_status write_pieces(struct save *save, struct reshard_error *error)
+{
+    const uint32_t tensors = reshard_model_tensor_count(save->model);
+    enum reshard_status status;
+
+    save->digest = calloc((size_t)tensors + 1, sizeof *save->digest);
+    if (!save->digest)
+        return RESHARD_ENOMEM;
+    status = arena_pieces_of(&save->pieces, save->layout, reshard_group_rank(save->group));
+    if (!status && save->pieces.count > 0)
+        status = write_file(save, error);
+    for (uint64_t i = 0; !status && i < save->pieces.count; i++)
+        save->digest[save->pieces.piece[i].tensor] ^= save->pieces.piece[i].contribution;
+    return status;
+}
+
+/* What rank 0 has to know of each rank's file. */
+struct file_record {
+    uint64_t bytes;
+    uint64_t seal;
+};
+
+static enum reshard_status list_files(const struct file_record *records, struct manifest *manifest)
+{
+    manifest->file = calloc(manifest->world, sizeof *manifest->file);
+    if (!manifest->file)
+        return RESHARD_ENOMEM;
+    for (uint64_t rank = 0; rank < manifest->world; rank++) {
+        struct manifest_file *file = &manifest->file[manifest->file_count];
+        if (records[rank].bytes == 0)
+            continue;
+        *file = (struct manifest_file){
+            .writer = rank, .bytes = records[rank].bytes, .seal = records[rank].seal};
+        manifest_file_name(rank, file->name);
+        manifest->file_count++;
+    }
+    return RESHARD_OK;
+}
+
+/* The derived index, made durable like the rest. */
+static enum reshard_status write_index(const struct save *save, const struct manifest *manifest,
+                                       struct reshard_error *error)
+{
+    struct store_file *file = NULL;
+    enum reshard_status status;
+    char *path;
+
+    if (save->options->no_index || !index_is_affordable(save->layout))
+        return RESHARD_OK;
+    path = store_path(save->staging, INDEX_FILE);
+    if (!path)
+        return RESHARD_ENOMEM;
+    status = index_write(path, manifest, save->layout, error);
+    if (!status)
+        status = store_open(save->store, path, STORE_WRITE, &file, error);
+    if (!status) {
+        status = store_sync(file, error);
+        status = reshard_first_failure(status, store_close(file, error));
+    }
+    free(path);
+    return status;
+}
+
+static enum reshard_status write_manifest(const struct save *save, const struct manifest *manifest,
+                                          struct reshard_error *error)
+{
+    char *path = store_path(save->staging, MANIFEST_FILE), *text = NULL;
+    enum reshard_status status = path ? RESHARD_OK : RESHARD_ENOMEM;
+    size_t bytes;
+
+    if (!status)
+        status = manifest_encode(manifest, &text, &bytes);
+    if (!status)
+        status = store_write_file(save->store, path, text, bytes, error);
+    free(text);
+    free(path);
+    return status;
+}
+
+/*
+ * Rank 0, once every file is durable. The manifest and the staging directory's entries are synced
+ * before the rename, so that whoever sees the checkpoint's name sees all of it; the parent after,
+ * so that the name lasts. If only that last sync fails, the checkpoint is visible and whole, but a
+ * power loss may still take it: neither success nor failure, hence a status of its own.
+ */
+static enum reshard_status publish(const struct save *save, const struct file_record *records,
+                                   struct reshard_error *error)
+{
+    struct manifest manifest = {.step = save->options->step,
+                                .world = reshard_group_world(save->group),
+                                .layout = *reshard_layout_options(save->layout),
+                                .model = (struct reshard_model *)save->model,
+                                .digest = save->digest};
+    enum reshard_status status = list_files(records, &manifest);
+
+    if (!status)
+        status = write_index(save, &manifest, error);
+    if (!status)
+        status = write_manifest(save, &manifest, error);
+    if (!status)
+        status = store_sync_directory(save->store, save->staging, error);
+    if (!status)
+        status = store_rename(save->store, save->staging, save->final, error);
+    if (!status && store_sync_directory(save->store, save->parent, error))
+        status = RESHARD_EUNKNOWN;
+    free(manifest.file);
+    return status;
+}
+
+/* From durable files to a visible checkpoint. [collective] */
+static enum reshard_status commit(struct save *save, struct reshard_error *error)
+{
+    const uint32_t tensors = reshard_model_tensor_count(save->model);
+    const bool first = reshard_group_rank(save->group) == 0;
+    const struct file_record mine = {save->file_bytes, save->seal};
+    struct file_record *records =
+        first ? calloc(reshard_group_world(save->group), sizeof *records) : NULL;
+    enum reshard_status status =
+        group_agree(save->group, first && !records ? RESHARD_ENOMEM : RESHARD_OK, error);
+
+    if (!status)
+        status = group_allreduce(save->group, group_comm(save->group), save->digest, (int)tensors,
+                                 MPI_UINT64_T, MPI_BXOR, error);
+    if (!status)
+        status = group_gather(save->group, &mine, records, (int)sizeof mine, error);
+    if (status != RESHARD_EMPI)
+        status = group_agree(save->group, first && !status ? publish(save, records, error) : status,
+                             error);
+    free(records);
+    return status;
+}
+
+static enum reshard_status fill_report(const struct save *save, struct reshard_report *report,
+                                       struct reshard_error *error)
+{
+    uint64_t sums[2] = {save->payload, save->file_bytes != 0};
+    const enum reshard_status status = group_allreduce(save->group, group_comm(save->group), sums,
+                                                       2, MPI_UINT64_T, MPI_SUM, error);
+
+    *report = (struct reshard_report){.step = save->options->step,
+                                      .files = sums[1],
+                                      .bytes_moved = sums[0],
+                                      .tensors = reshard_model_tensor_count(save->model)};
+    for (uint32_t t = 0; t < report->tensors; t++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(save->model, t);
+        report->bytes_unique += tensor->count * reshard_dtype_bytes(tensor->dtype);
+    }
+    return status;
+}
+
+enum reshard_status reshard_save(struct reshard_group *group, const struct reshard_state *state,
+                                 const char *directory, const struct reshard_save_options *options,
+                                 struct reshard_report *report, struct reshard_error *error)
+{
+    static const struct reshard_save_options defaults = {0};
+    struct save save = {.group = group,
+                        .state = state,
+                        .layout = reshard_state_layout(state),
+                        .model = reshard_layout_model(reshard_state_layout(state)),
+                        .options = options ? options : &defaults,
+                        .pieces = ARENA_PIECES_INIT};
+    struct reshard_report sink;
+    enum reshard_status status;
+    bool staged = false;
+
+    save.store = save.options->store ? save.options->store : store_posix();
+    status = prepare(&save, directory, error);
+    if (!status) {
+        staged = true;
+        status = group_agree(group, write_pieces(&save, error), error);
+    }
+    if (!status)
+        status = commit(&save, error);
+    host_phase(group_host(group), "save", "commit", 0);
+    if (!status)
+        status = fill_report(&save, report ? report : &sink, error);
+    else if (staged && status != RESHARD_EUNKNOWN && reshard_group_rank(group) == 0)
+        (void)!store_remove(save.store, save.staging, NULL);
+    arena_pieces_release(&save.pieces);
+    free(save.digest);
+    free(save.final);
+    free(save.parent);
+    free(save.staging);
+    return status;
+}

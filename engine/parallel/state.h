@@ -1,0 +1,58 @@
+/*
+ * A rank's state: where, in this rank's memory, its part of every tensor is. The state describes
+ * memory; it does not copy it. Memory is bound by the caller, or allocated here.
+ *
+ * The memory of a tensor is its packed local memory under the layout (core/layout.h): for a
+ * sharded tensor the local tensor, for a flat one the tensor's part of the flat shard. Padding
+ * belongs to no tensor: it is never written, compared or digested.
+ */
+#ifndef RESHARD_STATE_H
+#define RESHARD_STATE_H
+
+#include "core/layout.h"
+
+struct reshard_state;
+
+/* What to save or load. */
+enum reshard_part {
+    RESHARD_PART_ALL,
+    RESHARD_PART_MODEL,     /* parameters alone */
+    RESHARD_PART_OPTIMIZER, /* slots alone */
+};
+
+/* Local. A state without memory, for one rank of a layout, which it borrows. */
+RESHARD_MUST_CHECK enum reshard_status
+reshard_state_open(struct reshard_state **out, const struct reshard_layout *layout, uint64_t rank);
+
+/*
+ * Local. Describe the caller's memory of one tensor: `bytes` must be exactly its local elements'
+ * (EMISMATCH names both), and `data` non-NULL unless that is 0. The memory is borrowed until the
+ * state is closed.
+ */
+RESHARD_MUST_CHECK enum reshard_status reshard_state_bind(struct reshard_state *state,
+                                                          const char *fqn, const char *slot,
+                                                          void *data, uint64_t bytes,
+                                                          struct reshard_error *error);
+
+/* Local. Allocate, zeroed and owned by the state, the memory of every tensor that is not bound. The
+ * flat tensors of a unit and slot get one flat shard, with its padding, as FSDP1 has it. */
+RESHARD_MUST_CHECK enum reshard_status reshard_state_allocate(struct reshard_state *state,
+                                                              struct reshard_error *error);
+
+/* Local. The packed memory of a tensor; NULL when it has no elements here or is not bound. */
+void *reshard_state_data(const struct reshard_state *state, uint32_t tensor);
+uint64_t reshard_state_bytes(const struct reshard_state *state, uint32_t tensor);
+
+/* Local. The whole flat shard that an allocated flat tensor is part of, padding included; NULL (and
+ * 0 bytes) for others. */
+void *reshard_state_flat(const struct reshard_state *state, uint32_t tensor, uint64_t *bytes);
+
+const struct reshard_layout *reshard_state_layout(const struct reshard_state *state);
+uint64_t reshard_state_rank(const struct reshard_state *state);
+
+/* Local. Whether a tensor belongs to a part. */
+bool reshard_part_has(enum reshard_part part, const struct reshard_tensor *tensor);
+
+void reshard_state_close(struct reshard_state *state); /* accepts NULL */
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * reshard: save, load and reshard the training state of large models, and prove that not one bit
+ * was lost or moved. The headers below, in reading order, are the manual.
+ *
+ * A program opens a group over its communicator, describes its model (names, shapes, dtypes), says
+ * how it is laid out over the ranks, binds its memory, and saves or loads:
+ *
+ *     reshard_group_open     the ranks               parallel/group.h
+ *     reshard_model_open     what there is           core/model.h, core/optimizer.h
+ *     reshard_layout_open    who holds what of it    core/layout.h
+ *     reshard_state_open     where it is in memory   parallel/state.h
+ *     reshard_save, reshard_load                     parallel/save.h, parallel/load.h
+ *
+ * examples/fsdp_checkpoint.c does all of that.
+ */
+#ifndef RESHARD_H
+#define RESHARD_H
+
+#include "core/status.h"
+#include "core/dtype.h"
+#include "core/model.h"
+#include "core/optimizer.h"
+#include "core/layout.h"
+#include "parallel/environment.h"
+#include "parallel/group.h"
+#include "parallel/state.h"
+#include "parallel/save.h"
+#include "parallel/load.h"
+#include "parallel/proof.h"
+
+#endif
