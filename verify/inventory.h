@@ -1,0 +1,75 @@
+/*
+ * What a model consists of, as plain arrays: the verifier's own view, filled in by whoever asks for
+ * a proof (a scenario, or the decoder from a manifest). It holds no data.
+ *
+ * An inventory is immutable once checked and may be shared by any number of ranks and threads.
+ * Names are borrowed. Elements are numbered row-major throughout the verifier.
+ */
+#ifndef VERIFY_INVENTORY_H
+#define VERIFY_INVENTORY_H
+
+#include "core/dtype.h"
+#include "core/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { VERIFY_DIMS_MAX = 8, VERIFY_NAME_MAX = 1024, VERIFY_ELEMENT_BYTES_MAX = 16 };
+
+struct verify_tensor {
+    const char *fqn;
+    const char *slot; /* "" for the parameter itself */
+    enum reshard_dtype dtype;
+    uint32_t ndim;
+    uint64_t shape[VERIFY_DIMS_MAX];
+    uint32_t unit; /* below unit_count */
+    uint32_t
+        parameter; /* the parameter a slot belongs to, earlier in the order; a parameter: itself */
+    bool like; /* a slot of its parameter's shape and placement; true for parameters themselves */
+};
+
+/* Tensors in the model's order, which is the order of flattening. */
+struct verify_inventory {
+    uint32_t tensor_count;
+    struct verify_tensor *tensor;
+    uint32_t unit_count;
+};
+
+/* Local. EINVAL, naming the tensor, for anything the rest of the verifier does not want to meet:
+ * unknown dtypes, sizes of 2^63 bytes or more, dangling or forward references, duplicate names,
+ * a `like` slot of another shape than its parameter's. */
+RESHARD_MUST_CHECK enum reshard_status
+verify_inventory_check(const struct verify_inventory *inventory, struct reshard_error *error);
+
+/* Local. The number of elements, false when it or the number of bytes does not fit 63 bits. */
+bool verify_tensor_measure(const struct verify_tensor *tensor, uint64_t *elements);
+
+/* Local. The number of elements of a tensor of a checked inventory. */
+uint64_t verify_tensor_elements(const struct verify_tensor *tensor);
+
+/* Local. The n-dimensional index of an element; the tensor must have that element. */
+void verify_tensor_index(const struct verify_tensor *tensor, uint64_t element,
+                         uint64_t index[VERIFY_DIMS_MAX]);
+
+/* Local. Is this the parameter itself rather than a slot? */
+bool verify_tensor_is_parameter(const struct verify_tensor *tensor);
+
+/* Local. For each tensor the next one of the same parameter, UINT32_MAX after the last: a parameter
+ * leads the list of its slots. NULL without memory, else the caller's to free. */
+uint32_t *verify_groups(const struct verify_inventory *inventory);
+
+/* The inventory's names, sorted, to find a tensor by name and slot. Borrows the inventory. */
+struct verify_names {
+    const struct verify_inventory *inventory;
+    uint32_t *order;
+};
+
+/* Local. EINVAL when two tensors have the same name and slot. `*out` is empty after failure. */
+RESHARD_MUST_CHECK enum reshard_status verify_names_open(struct verify_names *out,
+                                                         const struct verify_inventory *inventory,
+                                                         struct reshard_error *error);
+/* Local. The tensor's number, or UINT32_MAX when there is none. */
+uint32_t verify_names_find(const struct verify_names *names, const char *fqn, const char *slot);
+void verify_names_close(struct verify_names *names); /* accepts an empty one */
+
+#endif

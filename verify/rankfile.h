@@ -1,0 +1,32 @@
+/*
+ * One rank's file, decoded and checked (FORMAT.md section 3): size and kind before libhdf5 sees it,
+ * structure, tables, seal, order and gaps of the pieces, zero tails of the arenas. Part of the
+ * decoder. Local.
+ */
+#ifndef VERIFY_RANKFILE_H
+#define VERIFY_RANKFILE_H
+
+#include "verify/decoder.h"
+
+/* Decode file number `file` into its entry; statuses as for verify_checkpoint_decode(). */
+RESHARD_MUST_CHECK enum reshard_status verify_rankfile_decode(struct verify_checkpoint *checkpoint,
+                                                              uint32_t file,
+                                                              struct reshard_error *error);
+
+/* One row of /pieces as it is in the file: 152 bytes without padding. */
+struct verify_piece_row {
+    uint32_t tensor;
+    uint32_t ndim;
+    uint64_t begin[VERIFY_DIMS_MAX];
+    uint64_t end[VERIFY_DIMS_MAX];
+    uint64_t offset;
+    uint64_t contribution;
+};
+
+/* Local. The elements of a box of a tensor as one contiguous run; false when it is out of bounds,
+ * empty, has entries beyond its dimensions, or is not contiguous in the tensor, as every box of the
+ * layouts of version 1 is. */
+bool verify_piece_run(const struct verify_tensor *tensor, const struct verify_piece_row *row,
+                      uint64_t *first, uint64_t *count);
+
+#endif

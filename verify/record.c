@@ -1,0 +1,387 @@
+#include "verify/record.h"
+
+#include "verify/crc.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DIGITS = 16, SEAL_BYTES = 32, FORMAT_VERSION = 1, WORLD_MAX = 1 << 30 };
+
+static const char seal_head[] = "  \"crc64\": \"";
+static const char seal_tail[] = "\"\n}\n";
+
+static enum reshard_status wrong(struct reshard_error *error, const char *what)
+{
+    return reshard_error_set(error, RESHARD_EFORMAT, "manifest.json: %s", what);
+}
+
+/* Sixteen lower-case hexadecimal digits, no more and no less. */
+static bool read_digits(const char *text, uint64_t *out)
+{
+    *out = 0;
+    for (int i = 0; i < DIGITS; ++i) {
+        const char digit = text[i];
+
+        if (digit >= '0' && digit <= '9')
+            *out = *out << 4 | (uint64_t)(digit - '0');
+        else if (digit >= 'a' && digit <= 'f')
+            *out = *out << 4 | (uint64_t)(digit - 'a' + 10);
+        else
+            return false;
+    }
+    return true;
+}
+
+static enum reshard_status check_seal(const char *text, size_t bytes, struct reshard_error *error)
+{
+    const char *seal;
+    uint64_t crc;
+
+    if (bytes < SEAL_BYTES + 2)
+        return wrong(error, "is too short to be one");
+    seal = text + bytes - SEAL_BYTES;
+    if (memcmp(seal, seal_head, sizeof seal_head - 1) != 0 ||
+        memcmp(seal + sizeof seal_head - 1 + DIGITS, seal_tail, sizeof seal_tail - 1) != 0 ||
+        !read_digits(seal + sizeof seal_head - 1, &crc))
+        return wrong(error, "does not end in its line \"crc64\": it was cut short or changed");
+    if (verify_crc(0, text, bytes - SEAL_BYTES) != crc)
+        return reshard_error_set(error, RESHARD_EDIGEST,
+                                 "manifest.json: its bytes do not have the CRC it ends with");
+    return RESHARD_OK;
+}
+
+/* The members an object must and may have, no others. `?` before a name marks one that may miss. */
+static bool has_members(const json_t *object, const char *const *names)
+{
+    size_t known = 0;
+
+    if (!json_is_object(object))
+        return false;
+    for (; *names; ++names) {
+        const bool optional = **names == '?';
+
+        if (json_object_get(object, *names + optional))
+            known += 1;
+        else if (!optional)
+            return false;
+    }
+    return known == json_object_size(object);
+}
+
+static bool in_order(json_t *object, const char *const *names)
+{
+    for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
+        if (!*names || strcmp(json_object_iter_key(at), *names++) != 0)
+            return false;
+    }
+    return !*names;
+}
+
+static bool read_count(const json_t *object, const char *key, uint64_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return false;
+    *out = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+static bool read_hex(const json_t *object, const char *key, uint64_t *out)
+{
+    const json_t *value = json_object_get(object, key);
+
+    return json_is_string(value) && json_string_length(value) == DIGITS &&
+           read_digits(json_string_value(value), out);
+}
+
+/* Keep a name; NULL when it is none. The length of an FQN, slot or unit is limited. */
+static const char *keep_name(struct verify_checkpoint *checkpoint, const json_t *value)
+{
+    char *copy;
+
+    if (!json_is_string(value) || json_string_length(value) >= VERIFY_NAME_MAX)
+        return NULL;
+    copy = strdup(json_string_value(value));
+    if (copy)
+        checkpoint->name[checkpoint->name_count++] = copy;
+    return copy;
+}
+
+/* A mesh size: absent means 1. */
+static bool read_size(const json_t *mesh, const char *key, uint64_t *out)
+{
+    *out = 1;
+    return !json_object_get(mesh, key) || (read_count(mesh, key, out) && *out > 0);
+}
+
+static bool read_forward(const json_t *layout, enum reshard_dtype *out)
+{
+    const json_t *value = json_object_get(layout, "forward");
+
+    *out = RESHARD_DTYPE_NONE;
+    if (json_is_null(value))
+        return true;
+    *out = json_is_string(value) ? reshard_dtype_from_name(json_string_value(value))
+                                 : RESHARD_DTYPE_NONE;
+    return *out != RESHARD_DTYPE_NONE;
+}
+
+static enum reshard_status parse_layout(struct verify_checkpoint *checkpoint, const json_t *value,
+                                        struct reshard_error *error)
+{
+    static const char *const flat[] = {"kind", "mesh", "orig_params", "forward", NULL};
+    static const char *const plain[] = {"kind", "mesh", NULL};
+    static const char *const sizes[] = {"?replicate", "?shard", NULL};
+    struct verify_layout *layout = &checkpoint->layout;
+    const char *kind = json_string_value(json_object_get(value, "kind"));
+    const json_t *mesh = json_object_get(value, "mesh");
+
+    if (!kind || !has_members(mesh, sizes) || !read_size(mesh, "replicate", &layout->replicate) ||
+        !read_size(mesh, "shard", &layout->shard))
+        return wrong(error, "layout: no kind, or no mesh of sizes \"replicate\" and \"shard\"");
+    layout->kind = strcmp(kind, "fsdp1") == 0 ? VERIFY_FSDP1
+                   : strcmp(kind, "ddp") == 0 ? VERIFY_DDP
+                                              : VERIFY_FSDP2;
+    if (layout->kind == VERIFY_FSDP2 && strcmp(kind, "fsdp2") != 0)
+        return wrong(error, "layout: the kind is not fsdp1, fsdp2 or ddp");
+    if (!has_members(value, layout->kind == VERIFY_FSDP1 ? flat : plain))
+        return wrong(error, "layout: members that its kind does not have, or lacks some");
+    if (layout->kind == VERIFY_FSDP1) {
+        if (!json_is_boolean(json_object_get(value, "orig_params")) ||
+            !read_forward(value, &layout->forward))
+            return wrong(error, "layout: orig_params is no boolean, or forward no dtype or null");
+        layout->orig_params = json_is_true(json_object_get(value, "orig_params"));
+    }
+    if (layout->replicate > WORLD_MAX || layout->shard > WORLD_MAX / layout->replicate ||
+        layout->replicate * layout->shard != checkpoint->world)
+        return wrong(error, "layout: the product of the mesh is not the world");
+    return RESHARD_OK;
+}
+
+/* What is wrong with one tensor of the inventory, or NULL. References are looked at later. */
+static const char *parse_tensor(struct verify_checkpoint *checkpoint, const json_t *value,
+                                uint32_t number)
+{
+    static const char *const members[] = {"fqn",  "?slot", "dtype",  "shape",
+                                          "unit", "?like", "digest", NULL};
+    struct verify_tensor *tensor = &checkpoint->inventory.tensor[number];
+    const char *dtype = json_string_value(json_object_get(value, "dtype"));
+    const json_t *shape = json_object_get(value, "shape");
+    const json_t *slot = json_object_get(value, "slot");
+    const json_t *like = json_object_get(value, "like");
+    uint64_t unit;
+
+    if (!has_members(value, members))
+        return "has members that a tensor does not have, or lacks some";
+    tensor->fqn = keep_name(checkpoint, json_object_get(value, "fqn"));
+    tensor->slot = slot ? keep_name(checkpoint, slot) : "";
+    if (!tensor->fqn || !tensor->fqn[0] || !tensor->slot || (slot && !tensor->slot[0]))
+        return "has no name of 1 to 1023 bytes";
+    tensor->dtype = dtype ? reshard_dtype_from_name(dtype) : RESHARD_DTYPE_NONE;
+    if (tensor->dtype == RESHARD_DTYPE_NONE)
+        return "has no known dtype";
+    if (!json_is_array(shape) || json_array_size(shape) > VERIFY_DIMS_MAX)
+        return "has no shape of at most 8 dimensions";
+    tensor->ndim = (uint32_t)json_array_size(shape);
+    for (uint32_t d = 0; d < tensor->ndim; ++d) {
+        const json_t *size = json_array_get(shape, d);
+
+        if (!json_is_integer(size) || json_integer_value(size) < 0)
+            return "has a shape with an entry that is no size";
+        tensor->shape[d] = (uint64_t)json_integer_value(size);
+    }
+    if (!read_count(value, "unit", &unit) || unit >= checkpoint->inventory.unit_count)
+        return "belongs to no unit";
+    tensor->unit = (uint32_t)unit;
+    if (slot ? !json_is_boolean(like) : like != NULL)
+        return "is a slot without \"like\", or a parameter with it";
+    tensor->like = !slot || json_is_true(like);
+    if (!read_hex(value, "digest", &checkpoint->digest[number]))
+        return "has no digest of 16 digits";
+    return NULL;
+}
+
+static enum reshard_status parse_tensors(struct verify_checkpoint *checkpoint, const json_t *array,
+                                         struct reshard_error *error)
+{
+    struct verify_inventory *inventory = &checkpoint->inventory;
+    const size_t count = json_array_size(array);
+    enum reshard_status status;
+
+    inventory->tensor = calloc(count + 1, sizeof *inventory->tensor);
+    checkpoint->digest = calloc(count + 1, sizeof *checkpoint->digest);
+    if (!inventory->tensor || !checkpoint->digest)
+        return reshard_error_set(error, RESHARD_ENOMEM, "no memory for %zu tensors", count);
+    for (uint32_t t = 0; t < count; ++t) {
+        const char *fault = parse_tensor(checkpoint, json_array_get(array, t), t);
+
+        if (fault)
+            return reshard_error_set(error, RESHARD_EFORMAT, "manifest.json: tensors[%u] %s", t,
+                                     fault);
+    }
+    inventory->tensor_count = (uint32_t)count;
+    status = verify_names_open(&checkpoint->names, inventory, error);
+    for (uint32_t t = 0; t < count && !status; ++t)
+        inventory->tensor[t].parameter =
+            verify_names_find(&checkpoint->names, inventory->tensor[t].fqn, "");
+    if (!status)
+        status = verify_inventory_check(inventory, error);
+    if (status && error && status != RESHARD_ENOMEM) {
+        reshard_error_prefix(error, "manifest.json");
+        error->status = RESHARD_EFORMAT;
+    }
+    return status && status != RESHARD_ENOMEM ? RESHARD_EFORMAT : status;
+}
+
+static enum reshard_status parse_units(struct verify_checkpoint *checkpoint, const json_t *array,
+                                       struct reshard_error *error)
+{
+    const size_t count = json_array_size(array);
+
+    if (count == 0 || !json_is_string(json_array_get(array, 0)) ||
+        json_string_length(json_array_get(array, 0)) != 0)
+        return wrong(error, "units: the first is not \"\"");
+    for (size_t u = 1; u < count; ++u) {
+        const json_t *name = json_array_get(array, u);
+
+        if (!json_is_string(name) || json_string_length(name) >= VERIFY_NAME_MAX)
+            return wrong(error, "units: a name is no string of at most 1023 bytes");
+    }
+    checkpoint->inventory.unit_count = (uint32_t)count;
+    return RESHARD_OK;
+}
+
+static enum reshard_status parse_ties(const struct verify_checkpoint *checkpoint,
+                                      const json_t *array, struct reshard_error *error)
+{
+    static const char *const members[] = {"alias", "of", NULL};
+
+    for (size_t i = 0; i < json_array_size(array); ++i) {
+        const json_t *tie = json_array_get(array, i);
+        const char *alias = json_string_value(json_object_get(tie, "alias"));
+        const char *of = json_string_value(json_object_get(tie, "of"));
+
+        if (!has_members(tie, members) || !alias || !of || !alias[0])
+            return wrong(error, "ties: an entry has no \"alias\" and \"of\"");
+        if (verify_names_find(&checkpoint->names, of, "") == UINT32_MAX ||
+            verify_names_find(&checkpoint->names, alias, "") != UINT32_MAX)
+            return reshard_error_set(error, RESHARD_EFORMAT,
+                                     "manifest.json: ties: %s must be no tensor, and %s one", alias,
+                                     of);
+    }
+    return RESHARD_OK;
+}
+
+static const char *parse_file(struct verify_checkpoint *checkpoint, const json_t *value,
+                              uint32_t number)
+{
+    static const char *const members[] = {"name", "writer", "bytes", "seal", NULL};
+    struct verify_file *file = &checkpoint->file[number];
+    const char *name = json_string_value(json_object_get(value, "name"));
+
+    file->fd = -1;
+    if (!has_members(value, members) || !name || !read_count(value, "writer", &file->writer) ||
+        !read_count(value, "bytes", &file->bytes) || !read_hex(value, "seal", &file->seal))
+        return "has not the four members of a file";
+    if (file->writer >= checkpoint->world)
+        return "was written by a rank outside the world";
+    if (number > 0 && file->writer <= checkpoint->file[number - 1].writer)
+        return "does not come by rising writer";
+    snprintf(file->name, sizeof file->name, "rank-%05llu.h5", (unsigned long long)file->writer);
+    if (strcmp(name, file->name) != 0)
+        return "has not the name of its writer";
+    return NULL;
+}
+
+static enum reshard_status parse_files(struct verify_checkpoint *checkpoint, const json_t *array,
+                                       struct reshard_error *error)
+{
+    const size_t count = json_array_size(array);
+
+    if (count > checkpoint->world)
+        return wrong(error, "files: more files than ranks");
+    checkpoint->file = calloc(count + 1, sizeof *checkpoint->file);
+    if (!checkpoint->file)
+        return reshard_error_set(error, RESHARD_ENOMEM, "no memory for %zu files", count);
+    for (uint32_t f = 0; f < count; ++f) {
+        const char *fault = parse_file(checkpoint, json_array_get(array, f), f);
+
+        if (fault)
+            return reshard_error_set(error, RESHARD_EFORMAT, "manifest.json: files[%u] %s", f,
+                                     fault);
+        checkpoint->file_count = f + 1;
+    }
+    return RESHARD_OK;
+}
+
+static enum reshard_status parse_head(struct verify_checkpoint *checkpoint, json_t *root,
+                                      struct reshard_error *error)
+{
+    static const char *const members[] = {"format",  "version", "step",  "world", "layout", "units",
+                                          "tensors", "ties",    "files", "crc64", NULL};
+    const char *format = json_string_value(json_object_get(root, "format"));
+    uint64_t version = 0;
+
+    if (!format || strcmp(format, "reshard") != 0)
+        return wrong(error, "\"format\" is not \"reshard\"");
+    if (!read_count(root, "version", &version) || version != FORMAT_VERSION)
+        return reshard_error_set(error, RESHARD_EFORMAT,
+                                 "manifest.json: version %llu; this reader knows version 1",
+                                 (unsigned long long)version);
+    if (!has_members(root, members) || !in_order(root, members))
+        return wrong(error, "its members are not those of version 1 in their order");
+    if (!read_count(root, "step", &checkpoint->step))
+        return wrong(error, "\"step\" is no count");
+    if (!read_count(root, "world", &checkpoint->world) || checkpoint->world == 0 ||
+        checkpoint->world > WORLD_MAX)
+        return wrong(error, "\"world\" is no number of ranks");
+    for (int i = 5; i <= 8; ++i) {
+        if (!json_is_array(json_object_get(root, members[i])))
+            return reshard_error_set(error, RESHARD_EFORMAT, "manifest.json: %s is no array",
+                                     members[i]);
+    }
+    return RESHARD_OK;
+}
+
+static enum reshard_status parse_root(struct verify_checkpoint *checkpoint, json_t *root,
+                                      struct reshard_error *error)
+{
+    const json_t *tensors = json_object_get(root, "tensors");
+    enum reshard_status status = parse_head(checkpoint, root, error);
+
+    if (status)
+        return status;
+    checkpoint->name = calloc(2 * json_array_size(tensors) + 1, sizeof *checkpoint->name);
+    if (!checkpoint->name)
+        return reshard_error_set(error, RESHARD_ENOMEM, "no memory for the manifest's names");
+    status = parse_layout(checkpoint, json_object_get(root, "layout"), error);
+    if (!status)
+        status = parse_units(checkpoint, json_object_get(root, "units"), error);
+    if (!status)
+        status = parse_tensors(checkpoint, tensors, error);
+    if (!status)
+        status = parse_ties(checkpoint, json_object_get(root, "ties"), error);
+    if (!status)
+        status = parse_files(checkpoint, json_object_get(root, "files"), error);
+    return status;
+}
+
+enum reshard_status verify_record_parse(struct verify_checkpoint *checkpoint, const char *text,
+                                        size_t bytes, struct reshard_error *error)
+{
+    enum reshard_status status = check_seal(text, bytes, error);
+    json_error_t fault;
+    json_t *root;
+
+    if (status)
+        return status;
+    root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &fault);
+    if (!root)
+        return reshard_error_set(error, RESHARD_EFORMAT, "manifest.json:%d:%d: %s", fault.line,
+                                 fault.column, fault.text);
+    status = parse_root(checkpoint, root, error);
+    json_decref(root);
+    return status;
+}
