@@ -1,0 +1,713 @@
+#include "sim/job.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { JOB_VERSION = 1 };
+
+/* ---- compile ---- */
+
+/* Nothing copies to nothing. */
+static char *copy_text(const char *text)
+{
+    return text ? strdup(text) : NULL;
+}
+
+/* Was there something to copy, and is there no copy? */
+static bool copy_failed(const char *copy, const char *original)
+{
+    return original && !copy;
+}
+
+/* Add one tensor to a model under construction, as `tensor` describes it. */
+static enum reshard_status add_tensor(struct reshard_model *model,
+                                      const struct reshard_tensor *tensor, const char *unit,
+                                      struct reshard_error *error)
+{
+    if (tensor->slot[0] == '\0')
+        return reshard_model_add(model, tensor->fqn, unit, tensor->dtype, &tensor->shape, error);
+    return reshard_model_add_slot(model, tensor->fqn, tensor->slot, tensor->dtype, &tensor->shape,
+                                  tensor->like != RESHARD_LIKE_NONE, error);
+}
+
+static enum reshard_status copy_model(struct reshard_model **out,
+                                      const struct reshard_model *original)
+{
+    enum reshard_status status = reshard_model_open(out);
+    if (status)
+        return status;
+    for (uint32_t i = 0; !status && i < reshard_model_tensor_count(original); i++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(original, i);
+        status = add_tensor(*out, tensor, reshard_model_unit(original, tensor->unit), NULL);
+    }
+    for (uint32_t i = 0; !status && i < reshard_model_tie_count(original); i++) {
+        const struct reshard_tie *tie = reshard_model_tie_at(original, i);
+        status = reshard_model_tie(*out, tie->alias,
+                                   reshard_model_tensor(original, tie->tensor)->fqn, NULL);
+    }
+    return status;
+}
+
+/* The steps of a world: [*begin, *end) of the scenario's, its start step excluded. */
+static const struct scenario_step *find_world(const struct scenario *scenario, uint64_t world,
+                                              uint64_t *begin, uint64_t *end)
+{
+    const struct scenario_step *start = NULL;
+    uint64_t seen = 0;
+    for (uint64_t i = 0; i < scenario->step_count; i++) {
+        if (scenario->steps[i].verb != SCENARIO_START)
+            continue;
+        if (start) {
+            *end = i;
+            return start;
+        }
+        if (seen++ == world) {
+            start = &scenario->steps[i];
+            *begin = i + 1;
+        }
+    }
+    *end = scenario->step_count;
+    return start;
+}
+
+uint64_t job_world_count(const struct scenario *scenario)
+{
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < scenario->step_count; i++)
+        count += scenario->steps[i].verb == SCENARIO_START;
+    return count;
+}
+
+static enum reshard_status copy_steps(struct job *job, const struct scenario_step *steps,
+                                      uint64_t count)
+{
+    job->steps = calloc(count ? count : 1, sizeof(*job->steps));
+    if (!job->steps)
+        return RESHARD_ENOMEM;
+    job->step_count = count;
+    for (uint64_t i = 0; i < count; i++) {
+        struct job_step *step = &job->steps[i];
+        step->verb = steps[i].verb;
+        step->line = steps[i].line;
+        step->train = steps[i].train;
+        step->verify = steps[i].verify;
+        step->outcome = steps[i].expect.outcome;
+        step->checkpoint = copy_text(steps[i].checkpoint);
+        if (copy_failed(step->checkpoint, steps[i].checkpoint))
+            return RESHARD_ENOMEM;
+    }
+    return RESHARD_OK;
+}
+
+static enum reshard_status copy_texts(struct job *job, const struct scenario *scenario,
+                                      const char *checkpoints, const char *folder)
+{
+    job->scenario = copy_text(scenario->name);
+    job->checkpoints = copy_text(checkpoints);
+    job->folder = copy_text(folder);
+    if (!job->scenario || !job->checkpoints || !job->folder)
+        return RESHARD_ENOMEM;
+    /* Ranks may be started in another folder, so the path is made absolute. */
+    if (scenario->safetensors)
+        job->safetensors = realpath(scenario->safetensors, NULL);
+    if (copy_failed(job->safetensors, scenario->safetensors))
+        return errno == ENOMEM ? RESHARD_ENOMEM : RESHARD_ENOENT;
+    return RESHARD_OK;
+}
+
+enum reshard_status job_compile(struct job **out, const struct scenario *scenario, uint64_t world,
+                                const char *checkpoints, const char *folder, bool simulated)
+{
+    uint64_t begin = 0;
+    uint64_t end = 0;
+    *out = NULL;
+    const struct scenario_step *start = find_world(scenario, world, &begin, &end);
+    if (!start)
+        return RESHARD_EINVAL;
+    struct job *job = calloc(1, sizeof(*job));
+    if (!job)
+        return RESHARD_ENOMEM;
+
+    job->world = world;
+    job->ranks = start->start.ranks;
+    job->layout = start->start.layout;
+    job->seed = scenario->seed;
+    job->simulated = simulated;
+    job->optimizer = scenario->optimizer;
+    job->cluster = scenario->cluster;
+    enum reshard_status status = copy_texts(job, scenario, checkpoints, folder);
+    if (!status)
+        status = copy_steps(job, scenario->steps + begin, end - begin);
+    if (!status)
+        status = copy_model(&job->model, scenario->model);
+    if (status) {
+        job_close(job);
+        return status;
+    }
+    *out = job;
+    return RESHARD_OK;
+}
+
+void job_close(struct job *job)
+{
+    if (!job)
+        return;
+    for (uint64_t i = 0; i < job->step_count; i++)
+        free(job->steps[i].checkpoint);
+    free(job->steps);
+    reshard_model_close(job->model);
+    free(job->safetensors);
+    free(job->folder);
+    free(job->checkpoints);
+    free(job->scenario);
+    free(job);
+}
+
+char *job_end_path(const struct job *job, uint64_t rank)
+{
+    char *path = NULL;
+    return asprintf(&path, "%s/end-%05" PRIu64, job->folder, rank) < 0 ? NULL : path;
+}
+
+/* ---- write ---- */
+
+/* Text from elsewhere may hold bytes that are no UTF-8: such bytes become '?'. */
+static json_t *text_value(const char *text)
+{
+    if (!text)
+        return json_null();
+    json_t *value = json_string(text);
+    if (value)
+        return value;
+    char *clean = strdup(text);
+    for (char *c = clean; c && *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    value = clean ? json_string(clean) : NULL;
+    free(clean);
+    return value;
+}
+
+static json_t *count_value(uint64_t count)
+{
+    return json_integer((json_int_t)count);
+}
+
+static json_t *dtype_value(enum reshard_dtype dtype)
+{
+    return dtype == RESHARD_DTYPE_NONE ? json_null() : json_string(reshard_dtype_name(dtype));
+}
+
+static json_t *optimizer_value(const struct reshard_optimizer *optimizer)
+{
+    return json_pack(
+        "{s:s, s:o, s:f, s:f, s:f, s:f, s:f}", "name", reshard_optimizer_name_text(optimizer->name),
+        "dtype", dtype_value(optimizer->dtype), "lr", optimizer->lr, "beta1", optimizer->beta1,
+        "beta2", optimizer->beta2, "eps", optimizer->eps, "weight_decay", optimizer->weight_decay);
+}
+
+static json_t *layout_value(const struct reshard_layout_options *layout)
+{
+    return json_pack("{s:s, s:o, s:o, s:b, s:o}", "kind", reshard_layout_kind_name(layout->kind),
+                     "replicate", count_value(layout->replicate), "shard",
+                     count_value(layout->shard), "orig_params", layout->orig_params, "forward",
+                     dtype_value(layout->forward));
+}
+
+static json_t *cluster_value(const struct scenario_cluster *cluster)
+{
+    return json_pack(
+        "{s:o, s:o, s:f, s:f, s:f, s:f, s:o, s:f, s:f, s:f}", "nodes", count_value(cluster->nodes),
+        "ranks_per_node", count_value(cluster->ranks_per_node), "network_bandwidth",
+        cluster->network_bandwidth, "network_latency", cluster->network_latency, "disk_read",
+        cluster->disk_read, "disk_write", cluster->disk_write, "storage_servers",
+        count_value(cluster->storage_servers), "storage_read", cluster->storage_read,
+        "storage_write", cluster->storage_write, "device_to_host", cluster->device_to_host);
+}
+
+static json_t *shape_value(const struct reshard_shape *shape)
+{
+    json_t *sizes = json_array();
+    for (uint32_t d = 0; sizes && d < shape->ndim; d++)
+        if (json_array_append_new(sizes, count_value(shape->size[d]))) {
+            json_decref(sizes);
+            return NULL;
+        }
+    return sizes;
+}
+
+/* Slots are told by their name and carry `like`, parameters their unit. */
+static json_t *tensor_value(const struct reshard_model *model, const struct reshard_tensor *tensor)
+{
+    const char *dtype = reshard_dtype_name(tensor->dtype);
+    if (tensor->slot[0] == '\0')
+        return json_pack("{s:s, s:s, s:s, s:o}", "fqn", tensor->fqn, "unit",
+                         reshard_model_unit(model, tensor->unit), "dtype", dtype, "shape",
+                         shape_value(&tensor->shape));
+    return json_pack("{s:s, s:s, s:s, s:o, s:b}", "fqn", tensor->fqn, "slot", tensor->slot, "dtype",
+                     dtype, "shape", shape_value(&tensor->shape), "like",
+                     tensor->like != RESHARD_LIKE_NONE);
+}
+
+static json_t *tensors_value(const struct reshard_model *model)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; list && i < reshard_model_tensor_count(model); i++)
+        if (json_array_append_new(list, tensor_value(model, reshard_model_tensor(model, i)))) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
+static json_t *ties_value(const struct reshard_model *model)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; list && i < reshard_model_tie_count(model); i++) {
+        const struct reshard_tie *tie = reshard_model_tie_at(model, i);
+        json_t *item = json_pack("{s:s, s:s}", "alias", tie->alias, "of",
+                                 reshard_model_tensor(model, tie->tensor)->fqn);
+        if (json_array_append_new(list, item)) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *steps_value(const struct job *job)
+{
+    json_t *list = json_array();
+    for (uint64_t i = 0; list && i < job->step_count; i++) {
+        const struct job_step *step = &job->steps[i];
+        json_t *item =
+            json_pack("{s:s, s:i, s:o, s:o, s:o, s:s}", "verb", scenario_verb_name(step->verb),
+                      "line", step->line, "train", count_value(step->train), "checkpoint",
+                      text_value(step->checkpoint), "verify", count_value(step->verify), "outcome",
+                      scenario_outcome_name(step->outcome));
+        if (json_array_append_new(list, item)) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *job_value(const struct job *job)
+{
+    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "job", JOB_VERSION, "scenario", job->scenario, "world",
+                     count_value(job->world), "ranks", count_value(job->ranks), "seed",
+                     count_value(job->seed), "checkpoints", text_value(job->checkpoints), "folder",
+                     text_value(job->folder), "safetensors", text_value(job->safetensors),
+                     "simulated", job->simulated, "cluster", cluster_value(&job->cluster),
+                     "optimizer", optimizer_value(&job->optimizer), "layout",
+                     layout_value(&job->layout), "tensors", tensors_value(job->model), "ties",
+                     ties_value(job->model), "steps", steps_value(job));
+}
+
+enum reshard_status job_write(const struct job *job, const char *path, struct reshard_error *error)
+{
+    enum reshard_status status = RESHARD_OK;
+    json_t *root = job_value(job);
+    FILE *file = NULL;
+    if (!root)
+        return reshard_error_set(error, RESHARD_ENOMEM, "%s: cannot be encoded", path);
+    file = fopen(path, "wx");
+    if (!file) {
+        status = reshard_error_set(error, errno == EEXIST ? RESHARD_EEXIST : RESHARD_EIO, "%s: %s",
+                                   path, strerror(errno));
+        goto cleanup;
+    }
+    if (json_dumpf(root, file, JSON_COMPACT) || fputc('\n', file) == EOF)
+        status = reshard_error_set(error, RESHARD_EIO, "%s: cannot be written: %s", path,
+                                   strerror(errno));
+cleanup:
+    if (file && fclose(file) && !status)
+        status = reshard_error_set(error, RESHARD_EIO, "%s: cannot be written: %s", path,
+                                   strerror(errno));
+    json_decref(root);
+    return status;
+}
+
+/* ---- read ---- */
+
+/* A reader remembers its first failure; after it every read gives nothing, so that a whole object
+ * can be read and the status be asked once. */
+struct reader {
+    const char *name; /* of the file, for messages */
+    enum reshard_status status;
+    struct reshard_error *error;
+};
+
+static void read_failed(struct reader *reader, const char *member, const char *expected)
+{
+    if (!reader->status)
+        reader->status =
+            reshard_error_set(reader->error, RESHARD_EFORMAT, "%s: member '%s' must be %s",
+                              reader->name, member, expected);
+}
+
+static void read_exhausted(struct reader *reader)
+{
+    if (!reader->status)
+        reader->status =
+            reshard_error_set(reader->error, RESHARD_ENOMEM, "%s: out of memory", reader->name);
+}
+
+/* The object has exactly so many members; with each of them read by name, there is none other. */
+static void read_size(struct reader *reader, const json_t *object, size_t count, const char *what)
+{
+    if (reader->status)
+        return;
+    if (!json_is_object(object))
+        read_failed(reader, what, "an object");
+    else if (json_object_size(object) != count)
+        reader->status = reshard_error_set(reader->error, RESHARD_EFORMAT,
+                                           "%s: %s must have %zu members, not %zu", reader->name,
+                                           what, count, json_object_size(object));
+}
+
+static uint64_t value_count(struct reader *reader, const json_t *value, const char *name)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 0) {
+        read_failed(reader, name, "an integer of 0 or more");
+        return 0;
+    }
+    return (uint64_t)json_integer_value(value);
+}
+
+static uint64_t read_count(struct reader *reader, const json_t *object, const char *name)
+{
+    return value_count(reader, json_object_get(object, name), name);
+}
+
+static double read_real(struct reader *reader, const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    if (!json_is_number(value))
+        read_failed(reader, name, "a number");
+    return json_number_value(value);
+}
+
+static bool read_flag(struct reader *reader, const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    if (!json_is_boolean(value))
+        read_failed(reader, name, "true or false");
+    return json_is_true(value);
+}
+
+/* Borrowed from the object; "" after a failure, so that callers need not look. */
+static const char *read_word(struct reader *reader, const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    if (!text)
+        read_failed(reader, name, "a string");
+    return text ? text : "";
+}
+
+static char *read_text(struct reader *reader, const json_t *object, const char *name)
+{
+    char *copy = strdup(read_word(reader, object, name));
+    if (!copy)
+        read_exhausted(reader);
+    return copy;
+}
+
+static char *read_text_or_null(struct reader *reader, const json_t *object, const char *name)
+{
+    return json_is_null(json_object_get(object, name)) ? NULL : read_text(reader, object, name);
+}
+
+static const json_t *read_list(struct reader *reader, const json_t *object, const char *name)
+{
+    const json_t *list = json_object_get(object, name);
+    if (!json_is_array(list))
+        read_failed(reader, name, "an array");
+    return list;
+}
+
+static enum reshard_dtype read_dtype(struct reader *reader, const json_t *object, const char *name)
+{
+    const enum reshard_dtype dtype = reshard_dtype_from_name(read_word(reader, object, name));
+    if (dtype == RESHARD_DTYPE_NONE)
+        read_failed(reader, name, "a dtype");
+    return dtype;
+}
+
+static enum reshard_dtype read_dtype_or_null(struct reader *reader, const json_t *object,
+                                             const char *name)
+{
+    return json_is_null(json_object_get(object, name)) ? RESHARD_DTYPE_NONE
+                                                       : read_dtype(reader, object, name);
+}
+
+static void read_optimizer(struct reader *reader, const json_t *object,
+                           struct reshard_optimizer *out)
+{
+    read_size(reader, object, 7, "optimizer");
+    if (!reshard_optimizer_from_name(read_word(reader, object, "name"), &out->name))
+        read_failed(reader, "name", "an optimizer");
+    out->dtype = read_dtype_or_null(reader, object, "dtype");
+    out->lr = read_real(reader, object, "lr");
+    out->beta1 = read_real(reader, object, "beta1");
+    out->beta2 = read_real(reader, object, "beta2");
+    out->eps = read_real(reader, object, "eps");
+    out->weight_decay = read_real(reader, object, "weight_decay");
+}
+
+static void read_layout(struct reader *reader, const json_t *object,
+                        struct reshard_layout_options *out)
+{
+    read_size(reader, object, 5, "layout");
+    if (!reshard_layout_kind_from_name(read_word(reader, object, "kind"), &out->kind))
+        read_failed(reader, "kind", "a kind of layout");
+    out->replicate = read_count(reader, object, "replicate");
+    out->shard = read_count(reader, object, "shard");
+    out->orig_params = read_flag(reader, object, "orig_params");
+    out->forward = read_dtype_or_null(reader, object, "forward");
+}
+
+static void read_cluster(struct reader *reader, const json_t *object, struct scenario_cluster *out)
+{
+    read_size(reader, object, 10, "cluster");
+    out->nodes = read_count(reader, object, "nodes");
+    out->ranks_per_node = read_count(reader, object, "ranks_per_node");
+    out->network_bandwidth = read_real(reader, object, "network_bandwidth");
+    out->network_latency = read_real(reader, object, "network_latency");
+    out->disk_read = read_real(reader, object, "disk_read");
+    out->disk_write = read_real(reader, object, "disk_write");
+    out->storage_servers = read_count(reader, object, "storage_servers");
+    out->storage_read = read_real(reader, object, "storage_read");
+    out->storage_write = read_real(reader, object, "storage_write");
+    out->device_to_host = read_real(reader, object, "device_to_host");
+}
+
+static void read_shape(struct reader *reader, const json_t *object, struct reshard_shape *out)
+{
+    const json_t *list = read_list(reader, object, "shape");
+    if (json_array_size(list) > RESHARD_DIMS_MAX) {
+        read_failed(reader, "shape", "of fewer dimensions");
+        return;
+    }
+    out->ndim = (uint32_t)json_array_size(list);
+    for (uint32_t d = 0; d < out->ndim; d++)
+        out->size[d] = value_count(reader, json_array_get(list, d), "shape");
+}
+
+static void read_tensor(struct reader *reader, const json_t *object, struct reshard_model *model)
+{
+    const bool is_slot = json_object_get(object, "slot") != NULL;
+    struct reshard_tensor tensor = {.slot = "", .like = RESHARD_LIKE_NONE};
+    const char *unit = "";
+    read_size(reader, object, is_slot ? 5 : 4, "a tensor");
+    tensor.fqn = read_word(reader, object, "fqn");
+    tensor.dtype = read_dtype(reader, object, "dtype");
+    read_shape(reader, object, &tensor.shape);
+    if (is_slot) {
+        tensor.slot = read_word(reader, object, "slot");
+        tensor.like = read_flag(reader, object, "like") ? 0 : RESHARD_LIKE_NONE;
+        if (tensor.slot[0] == '\0')
+            read_failed(reader, "slot", "a name");
+    } else {
+        unit = read_word(reader, object, "unit");
+    }
+    if (!reader->status)
+        reader->status = add_tensor(model, &tensor, unit, reader->error);
+}
+
+static void read_model(struct reader *reader, const json_t *root, struct reshard_model **out)
+{
+    const json_t *tensors = read_list(reader, root, "tensors");
+    const json_t *ties = read_list(reader, root, "ties");
+    const json_t *item;
+    size_t i;
+    if (!reader->status)
+        reader->status = reshard_model_open(out);
+    json_array_foreach(tensors, i, item)
+    {
+        if (reader->status)
+            return;
+        read_tensor(reader, item, *out);
+    }
+    json_array_foreach(ties, i, item)
+    {
+        read_size(reader, item, 2, "a tie");
+        const char *alias = read_word(reader, item, "alias");
+        const char *of = read_word(reader, item, "of");
+        if (reader->status)
+            return;
+        reader->status = reshard_model_tie(*out, alias, of, reader->error);
+    }
+}
+
+static enum scenario_verb read_verb(struct reader *reader, const json_t *object)
+{
+    const char *word = read_word(reader, object, "verb");
+    for (enum scenario_verb verb = SCENARIO_TRAIN; verb <= SCENARIO_VERIFY; verb++)
+        if (strcmp(word, scenario_verb_name(verb)) == 0)
+            return verb;
+    read_failed(reader, "verb", "a verb other than start");
+    return SCENARIO_TRAIN;
+}
+
+static enum scenario_outcome read_outcome(struct reader *reader, const json_t *object)
+{
+    const char *word = read_word(reader, object, "outcome");
+    for (enum scenario_outcome outcome = SCENARIO_OK; outcome <= SCENARIO_DAMAGED; outcome++)
+        if (strcmp(word, scenario_outcome_name(outcome)) == 0)
+            return outcome;
+    read_failed(reader, "outcome", "an outcome");
+    return SCENARIO_OK;
+}
+
+static int read_line_number(struct reader *reader, const json_t *object)
+{
+    const uint64_t line = read_count(reader, object, "line");
+    if (line > INT32_MAX)
+        read_failed(reader, "line", "a line number");
+    return (int)line;
+}
+
+static void read_steps(struct reader *reader, const json_t *root, struct job *job)
+{
+    const json_t *list = read_list(reader, root, "steps");
+    const size_t count = json_array_size(list);
+    job->steps = calloc(count ? count : 1, sizeof(*job->steps));
+    if (!job->steps) {
+        read_exhausted(reader);
+        return;
+    }
+    for (size_t i = 0; i < count && !reader->status; i++) {
+        const json_t *item = json_array_get(list, i);
+        struct job_step *step = &job->steps[job->step_count++];
+        read_size(reader, item, 6, "a step");
+        step->verb = read_verb(reader, item);
+        step->line = read_line_number(reader, item);
+        step->train = read_count(reader, item, "train");
+        step->checkpoint = read_text_or_null(reader, item, "checkpoint");
+        step->verify = read_count(reader, item, "verify");
+        step->outcome = read_outcome(reader, item);
+    }
+}
+
+static void read_job(struct reader *reader, const json_t *root, struct job *job)
+{
+    read_size(reader, root, 15, "the job");
+    if (read_count(reader, root, "job") != JOB_VERSION)
+        read_failed(reader, "job", "1, the version of this language");
+    job->scenario = read_text(reader, root, "scenario");
+    job->world = read_count(reader, root, "world");
+    job->ranks = read_count(reader, root, "ranks");
+    if (job->ranks == 0)
+        read_failed(reader, "ranks", "1 or more");
+    job->seed = read_count(reader, root, "seed");
+    job->checkpoints = read_text(reader, root, "checkpoints");
+    job->folder = read_text(reader, root, "folder");
+    job->safetensors = read_text_or_null(reader, root, "safetensors");
+    job->simulated = read_flag(reader, root, "simulated");
+    read_cluster(reader, json_object_get(root, "cluster"), &job->cluster);
+    read_optimizer(reader, json_object_get(root, "optimizer"), &job->optimizer);
+    read_layout(reader, json_object_get(root, "layout"), &job->layout);
+    read_model(reader, root, &job->model);
+    read_steps(reader, root, job);
+}
+
+enum reshard_status job_read(struct job **out, const char *path, struct reshard_error *error)
+{
+    struct reader reader = {path, RESHARD_OK, error};
+    json_error_t mistake;
+    struct job *job = NULL;
+    *out = NULL;
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return reshard_error_set(error, errno == ENOENT ? RESHARD_ENOENT : RESHARD_EIO, "%s: %s",
+                                 path, strerror(errno));
+    json_t *root = json_loadf(file, JSON_REJECT_DUPLICATES, &mistake);
+    (void)fclose(file); /* nothing was written */
+    if (!root)
+        return reshard_error_set(error, RESHARD_EFORMAT, "%s:%d:%d: %s", path, mistake.line,
+                                 mistake.column, mistake.text);
+    job = calloc(1, sizeof(*job));
+    if (job)
+        read_job(&reader, root, job);
+    else
+        read_exhausted(&reader);
+    json_decref(root);
+    if (reader.status) {
+        job_close(job);
+        return reader.status;
+    }
+    *out = job;
+    return RESHARD_OK;
+}
+
+/* ---- results ---- */
+
+char *job_result_encode(const struct job_result *result)
+{
+    json_t *value = json_pack(
+        "{s:o, s:s, s:i, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "step",
+        count_value(result->step), "outcome", scenario_outcome_name(result->outcome), "status",
+        result->status, "message", text_value(result->message ? result->message : ""), "seconds",
+        result->seconds, "bytes_unique", count_value(result->bytes_unique), "bytes_moved",
+        count_value(result->bytes_moved), "files", count_value(result->files), "training_step",
+        count_value(result->training_step), "loaded", text_value(result->loaded), "tensors",
+        count_value(result->tensors), "elements", count_value(result->elements), "replicas",
+        count_value(result->replicas), "digest", result->digest);
+    char *line = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    json_decref(value);
+    return line;
+}
+
+static void read_result(struct reader *reader, const json_t *root, struct job_result *out)
+{
+    read_size(reader, root, 14, "a result");
+    out->step = read_count(reader, root, "step");
+    out->outcome = read_outcome(reader, root);
+    out->status = (int)read_count(reader, root, "status");
+    out->message = read_text(reader, root, "message");
+    out->seconds = read_real(reader, root, "seconds");
+    out->bytes_unique = read_count(reader, root, "bytes_unique");
+    out->bytes_moved = read_count(reader, root, "bytes_moved");
+    out->files = read_count(reader, root, "files");
+    out->training_step = read_count(reader, root, "training_step");
+    out->loaded = read_text_or_null(reader, root, "loaded");
+    out->tensors = read_count(reader, root, "tensors");
+    out->elements = read_count(reader, root, "elements");
+    out->replicas = read_count(reader, root, "replicas");
+    const char *digest = read_word(reader, root, "digest");
+    const size_t length = strlen(digest);
+    if ((length != 0 && length != 16) || strspn(digest, "0123456789abcdef") != length)
+        read_failed(reader, "digest", "16 hexadecimal digits, or empty");
+    else
+        memcpy(out->digest, digest, length + 1);
+}
+
+enum reshard_status job_result_decode(struct job_result *out, const char *line,
+                                      struct reshard_error *error)
+{
+    struct reader reader = {"steps.jsonl", RESHARD_OK, error};
+    json_error_t mistake;
+    memset(out, 0, sizeof(*out));
+    json_t *root = json_loads(line, JSON_REJECT_DUPLICATES, &mistake);
+    if (!root)
+        return reshard_error_set(error, RESHARD_EFORMAT, "steps.jsonl: %s", mistake.text);
+    read_result(&reader, root, out);
+    json_decref(root);
+    if (reader.status)
+        job_result_release(out);
+    return reader.status;
+}
+
+void job_result_release(struct job_result *result)
+{
+    free(result->message);
+    free(result->loaded);
+    memset(result, 0, sizeof(*result));
+}

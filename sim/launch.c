@@ -1,0 +1,496 @@
+#include "sim/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <wordexp.h>
+
+enum {
+    GRACE_SECONDS = 3, /* from SIGTERM to SIGKILL: mpiexec needs a moment to end remote ranks */
+    TAIL_BYTES = 1200,
+    TAIL_LINES = 12,
+    RANKS_NAMED = 4,
+};
+
+/* ---- the command ---- */
+
+/* Arguments under construction. A failure is remembered, so that callers look once. */
+struct words {
+    char **word; /* ends in NULL */
+    size_t count;
+    bool failed;
+};
+
+static void words_add(struct words *words, const char *text)
+{
+    char **grown = realloc(words->word, (words->count + 2) * sizeof(*grown));
+    char *copy = strdup(text);
+    if (grown)
+        words->word = grown;
+    if (!grown || !copy) {
+        free(copy);
+        words->failed = true;
+        return;
+    }
+    words->word[words->count++] = copy;
+    words->word[words->count] = NULL;
+}
+
+static void words_release(struct words *words)
+{
+    for (size_t i = 0; i < words->count; i++)
+        free(words->word[i]);
+    free(words->word);
+}
+
+/* The tool that the build found, or whatever goes by that name today. */
+static const char *find_tool(const char *built_with, const char *name)
+{
+    return access(built_with, X_OK) == 0 ? built_with : name;
+}
+
+/*
+ * SimGrid's own defaults describe MPI over gigabit Ethernet. Here the scenario states the bandwidth
+ * and the latency that applications get, so every correction factor is 1; no computation is timed,
+ * as all costs are charged; and collectives are trees, whose messages grow with the ranks, where
+ * the defaults' grow with their square (docs/source/Configuring_SimGrid.rst).
+ */
+static const char *const simulation_options[] = {
+    "-quiet",
+    "-no-privatize", /* the rank program has no mutable globals; 16,384 copies cannot be mapped */
+    "--cfg=smpi/simulate-computation:no",
+    "--cfg=smpi/host-speed:1Gf",
+    "--cfg=smpi/display-timing:no",
+    "--cfg=smpi/bw-factor:0:1",
+    "--cfg=smpi/lat-factor:0:1",
+    "--cfg=network/bandwidth-factor:1",
+    "--cfg=network/latency-factor:1",
+    "--cfg=network/weight-S:0",
+    "--cfg=network/TCP-gamma:0",
+    "--cfg=network/crosstraffic:no",
+    "--cfg=network/loopback-bw:10e9",
+    "--cfg=network/loopback-lat:0",
+    "--cfg=smpi/coll-selector:mpich",
+    "--cfg=smpi/barrier:ompi_tree",
+    "--cfg=smpi/bcast:binomial_tree",
+    "--cfg=smpi/gather:ompi_binomial",
+    "--cfg=smpi/scatter:ompi_binomial",
+    "--cfg=smpi/reduce:binomial",
+    "--cfg=smpi/allreduce:rdb",
+    "--cfg=contexts/stack-size:1024",
+    "--log=root.thres:warning",
+};
+
+/* Names are relative to the job's folder: smpirun does not quote its program's arguments. */
+static void simulated_command(struct words *words, const struct job *job,
+                              const struct launch_options *options)
+{
+    char ranks[24];
+    (void)snprintf(ranks, sizeof(ranks), "%" PRIu64, job->ranks);
+    words_add(words, find_tool(RESHARD_SMPIRUN, "smpirun"));
+    for (size_t i = 0; i < sizeof(simulation_options) / sizeof(*simulation_options); i++)
+        words_add(words, simulation_options[i]);
+    words_add(words, "-np");
+    words_add(words, ranks);
+    words_add(words, "-platform");
+    words_add(words, LAUNCH_PLATFORM_FILE);
+    words_add(words, "-hostfile");
+    words_add(words, LAUNCH_HOSTS_FILE);
+    words_add(words, options->program);
+    words_add(words, LAUNCH_JOB_FILE);
+}
+
+bool launch_launcher_is_valid(const char *launcher)
+{
+    wordexp_t split;
+    if (wordexp(launcher, &split, WRDE_NOCMD | WRDE_UNDEF) != 0)
+        return false;
+    const bool any = split.we_wordc > 0;
+    wordfree(&split);
+    return any;
+}
+
+static void add_launcher(struct words *words, const char *launcher)
+{
+    wordexp_t split;
+    if (wordexp(launcher, &split, WRDE_NOCMD | WRDE_UNDEF) != 0) {
+        words->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < split.we_wordc; i++)
+        words_add(words, split.we_wordv[i]);
+    wordfree(&split);
+}
+
+static void real_command(struct words *words, const struct job *job,
+                         const struct launch_options *options)
+{
+    char ranks[24];
+    char *path = NULL;
+    (void)snprintf(ranks, sizeof(ranks), "%" PRIu64, job->ranks);
+    if (options->launcher)
+        add_launcher(words, options->launcher);
+    else
+        words_add(words, find_tool(RESHARD_MPIEXEC, "mpiexec"));
+    words_add(words, "-n");
+    words_add(words, ranks);
+    words_add(words, options->program);
+    if (asprintf(&path, "%s/" LAUNCH_JOB_FILE, job->folder) < 0) {
+        words->failed = true;
+        return;
+    }
+    words_add(words, path);
+    free(path);
+}
+
+/*
+ * Open MPI refuses root and more ranks than cores unless told; containers and laptops are the usual
+ * case here. Other launchers know none of these names. A user's own settings stand.
+ */
+static void permit_open_mpi(void)
+{
+    (void)setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
+    (void)setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
+    (void)setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 0);
+}
+
+/* ---- the child ---- */
+
+static int add_file_actions(posix_spawn_file_actions_t *actions, const char *folder)
+{
+    int failure = posix_spawn_file_actions_addchdir_np(actions, folder);
+    if (!failure)
+        failure = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (!failure)
+        failure = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, LAUNCH_LOG_FILE,
+                                                   O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+    if (!failure)
+        failure = posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO, STDERR_FILENO);
+    return failure;
+}
+
+/* A group of its own, no signal blocked, none ignored. */
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    int failure = posix_spawnattr_setpgroup(attributes, 0);
+    if (!failure)
+        failure = posix_spawnattr_setsigmask(attributes, &none);
+    if (!failure)
+        failure = posix_spawnattr_setsigdefault(attributes, &all);
+    if (!failure)
+        failure = posix_spawnattr_setflags(
+            attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    return failure;
+}
+
+/* Start the command; 0, or the errno of why not. */
+static int start(char **command, const char *folder, pid_t *out)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int failure = posix_spawn_file_actions_init(&actions);
+    if (failure)
+        return failure;
+    failure = posix_spawnattr_init(&attributes);
+    if (failure) {
+        posix_spawn_file_actions_destroy(&actions);
+        return failure;
+    }
+    failure = add_file_actions(&actions, folder);
+    if (!failure)
+        failure = set_attributes(&attributes);
+    if (!failure)
+        failure = posix_spawnp(out, command[0], &actions, &attributes, command, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return failure;
+}
+
+/* ---- waiting ---- */
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static void fill_stop_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
+}
+
+void launch_signals_begin(sigset_t *saved)
+{
+    sigset_t stop;
+    fill_stop_signals(&stop);
+    (void)sigprocmask(SIG_BLOCK, &stop, saved);
+}
+
+void launch_signals_end(const sigset_t *saved)
+{
+    (void)sigprocmask(SIG_SETMASK, saved, NULL);
+}
+
+bool launch_interrupted(void)
+{
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+           sigismember(&pending, SIGHUP) == 1;
+}
+
+static bool has_exited(pid_t child, int *exit_status)
+{
+    const pid_t got = waitpid(child, exit_status, WNOHANG);
+    return got == child || (got < 0 && errno == ECHILD);
+}
+
+/* Wait until a signal of `set` arrives (returned, and no longer pending) or the deadline (0). */
+static int wait_signal(const sigset_t *set, double deadline)
+{
+    const double rest = deadline - now();
+    if (rest <= 0)
+        return 0;
+    const struct timespec timeout = {(time_t)rest, (long)((rest - (double)(time_t)rest) * 1e9)};
+    const int signal = sigtimedwait(set, NULL, &timeout);
+    return signal > 0 ? signal : 0;
+}
+
+/* End the group: politely, then not. */
+static void stop(pid_t child, int *exit_status)
+{
+    sigset_t set;
+    const double deadline = now() + GRACE_SECONDS;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    (void)kill(-child, SIGTERM);
+    while (!has_exited(child, exit_status)) {
+        if (now() >= deadline) {
+            (void)kill(-child, SIGKILL);
+            (void)waitpid(child, exit_status, 0);
+            return;
+        }
+        (void)wait_signal(&set, deadline);
+    }
+}
+
+/*
+ * Wait for the child with SIGCHLD and the stop signals blocked. A stop signal that was taken is
+ * raised again, so that it stays pending for launch_interrupted().
+ */
+static enum launch_outcome wait_child(pid_t child, double timeout_seconds, int *exit_status)
+{
+    enum launch_outcome outcome = LAUNCH_ENDED;
+    const double deadline = now() + timeout_seconds;
+    sigset_t set;
+    fill_stop_signals(&set);
+    sigaddset(&set, SIGCHLD);
+    while (!has_exited(child, exit_status)) {
+        const int signal = wait_signal(&set, deadline);
+        if (signal == SIGCHLD)
+            continue;
+        if (signal != 0) {
+            (void)raise(signal);
+            outcome = LAUNCH_INTERRUPTED;
+        } else if (now() >= deadline) {
+            outcome = LAUNCH_TIMED_OUT;
+        } else {
+            continue;
+        }
+        stop(child, exit_status);
+        break;
+    }
+    /* Whatever the launcher left behind in its group. */
+    (void)kill(-child, SIGKILL);
+    return outcome;
+}
+
+/* ---- the judgement ---- */
+
+/* A rank's end record is whole when its last line says so. */
+static bool has_ended(const struct job *job, uint64_t rank)
+{
+    char tail[8] = "";
+    char *path = job_end_path(job, rank);
+    FILE *file = path ? fopen(path, "r") : NULL;
+    free(path);
+    if (!file)
+        return false;
+    size_t got = 0;
+    const bool long_enough = fseek(file, -5, SEEK_END) == 0;
+    if (!long_enough)
+        rewind(file);
+    got = fread(tail, 1, 5, file);
+    (void)fclose(file); /* read only */
+    return long_enough ? got == 5 && memcmp(tail, "\nend\n", 5) == 0
+                       : got == 4 && memcmp(tail, "end\n", 4) == 0;
+}
+
+/* Names the first few ranks without an end record; their number is returned. */
+static uint64_t list_missing(const struct job *job, char *text, size_t size)
+{
+    uint64_t missing = 0;
+    size_t used = 0;
+    text[0] = '\0';
+    for (uint64_t rank = 0; rank < job->ranks; rank++) {
+        if (has_ended(job, rank))
+            continue;
+        if (missing++ < RANKS_NAMED && used < size)
+            used += (size_t)snprintf(text + used, size - used, "%s%" PRIu64,
+                                     missing == 1 ? "" : ", ", rank);
+    }
+    if (missing > RANKS_NAMED && used < size)
+        (void)snprintf(text + used, size - used, " and %" PRIu64 " more", missing - RANKS_NAMED);
+    return missing;
+}
+
+/* The start of the last lines in a text that ends with them. */
+static const char *last_lines(const char *text, size_t length)
+{
+    size_t lines = 0;
+    size_t at = length > 0 && text[length - 1] == '\n' ? length - 1 : length;
+    while (at > 0 && (text[at - 1] != '\n' || ++lines < TAIL_LINES))
+        at--;
+    return text + at;
+}
+
+static void append_log(const struct job *job, struct reshard_error *error)
+{
+    char text[TAIL_BYTES + 1];
+    char *path = NULL;
+    if (asprintf(&path, "%s/" LAUNCH_LOG_FILE, job->folder) < 0)
+        return;
+    FILE *file = fopen(path, "r");
+    free(path);
+    if (!file)
+        return;
+    if (fseek(file, -TAIL_BYTES, SEEK_END) != 0)
+        rewind(file);
+    const size_t length = fread(text, 1, TAIL_BYTES, file);
+    (void)fclose(file); /* read only */
+    text[length] = '\0';
+    const char *tail = last_lines(text, strlen(text));
+    if (tail[0] == '\0') {
+        reshard_error_append(error, "; it printed nothing");
+        return;
+    }
+    reshard_error_append(error, "; the end of its output:");
+    while (tail[0] != '\0') {
+        const size_t line = strcspn(tail, "\n");
+        reshard_error_append(error, "\n    %.*s", (int)line, tail);
+        tail += line + (tail[line] == '\n');
+    }
+}
+
+static void describe_exit(const char *command, int exit_status, char *text, size_t size)
+{
+    const char *base = strrchr(command, '/');
+    const char *name = base ? base + 1 : command;
+    if (WIFSIGNALED(exit_status))
+        (void)snprintf(text, size, "%s was ended by signal %d (%s)", name, WTERMSIG(exit_status),
+                       strsignal(WTERMSIG(exit_status)));
+    else
+        (void)snprintf(text, size, "%s exited with status %d", name, WEXITSTATUS(exit_status));
+}
+
+static enum launch_outcome judge(const struct job *job, const char *command, int exit_status,
+                                 struct reshard_error *error)
+{
+    char missing[128];
+    char how[128];
+    const uint64_t count = list_missing(job, missing, sizeof(missing));
+    if (count == 0)
+        return LAUNCH_ENDED;
+    describe_exit(command, exit_status, how, sizeof(how));
+    (void)reshard_error_set(error, RESHARD_EIO,
+                            "world %" PRIu64 ", %" PRIu64 " ranks: the job did not reach its end: "
+                            "no end record of %s %s; %s",
+                            job->world, job->ranks, count == 1 ? "rank" : "ranks", missing, how);
+    append_log(job, error);
+    return LAUNCH_CRASHED;
+}
+
+static enum launch_outcome run_command(const struct job *job, char **command, double timeout,
+                                       struct reshard_error *error)
+{
+    pid_t child = 0;
+    int exit_status = 0;
+    const int failure = start(command, job->folder, &child);
+    if (failure) {
+        (void)reshard_error_set(
+            error, RESHARD_ENOENT, "cannot start '%s': %s%s", command[0], strerror(failure),
+            job->simulated ? "; Debian's package simgrid has smpirun"
+                           : "; Debian's packages mpich and openmpi-bin have mpiexec");
+        return LAUNCH_UNAVAILABLE;
+    }
+    const enum launch_outcome outcome = wait_child(child, timeout, &exit_status);
+    if (outcome == LAUNCH_INTERRUPTED) {
+        (void)reshard_error_set(error, RESHARD_EIO, "interrupted");
+        return outcome;
+    }
+    if (outcome == LAUNCH_TIMED_OUT) {
+        (void)reshard_error_set(error, RESHARD_EIO,
+                                "world %" PRIu64 ", %" PRIu64 " ranks: the job was ended after "
+                                "%g seconds (--timeout)",
+                                job->world, job->ranks, timeout);
+        append_log(job, error);
+        return outcome;
+    }
+    return judge(job, command[0], exit_status, error);
+}
+
+static bool program_is_there(const struct launch_options *options, struct reshard_error *error)
+{
+    if (access(options->program, R_OK) == 0)
+        return true;
+    (void)reshard_error_set(error, RESHARD_ENOENT, "%s: %s: the program that ranks run",
+                            options->program, strerror(errno));
+    return false;
+}
+
+enum launch_outcome launch_job(const struct job *job, const struct launch_options *options,
+                               struct reshard_error *error)
+{
+    enum launch_outcome outcome = LAUNCH_UNAVAILABLE;
+    struct words words = {NULL, 0, false};
+    const double timeout =
+        options->timeout_seconds > 0 ? options->timeout_seconds : LAUNCH_TIMEOUT_DEFAULT;
+    sigset_t blocked;
+    sigset_t saved;
+    if (!program_is_there(options, error))
+        return LAUNCH_UNAVAILABLE;
+    if (job->simulated)
+        simulated_command(&words, job, options);
+    else
+        real_command(&words, job, options);
+    if (words.failed) {
+        (void)reshard_error_set(error, RESHARD_EINVAL, "the launcher's command cannot be formed");
+        goto cleanup;
+    }
+    permit_open_mpi();
+    (void)signal(SIGCHLD, SIG_DFL); /* a parent may have had it ignored, and we with it */
+    fill_stop_signals(&blocked);
+    sigaddset(&blocked, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &blocked, &saved);
+    outcome = run_command(job, words.word, timeout, error);
+    (void)sigprocmask(SIG_SETMASK, &saved, NULL);
+cleanup:
+    words_release(&words);
+    return outcome;
+}

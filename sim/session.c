@@ -1,0 +1,292 @@
+#include "sim/session.h"
+
+#include "core/digest.h"
+#include "parallel/load.h"
+#include "parallel/proof.h"
+#include "parallel/save.h"
+#include "sim/fingerprint.h"
+#include "sim/judge.h"
+#include "sim/train.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct session {
+    const struct world *world;
+    struct machine *machine;
+    struct reshard_group *group;
+    struct reshard_state *state;
+    void **data;      /* of each tensor: its packed local memory */
+    uint64_t *digest; /* of each tensor, as this rank's replica set holds it */
+    uint64_t training_step;
+};
+
+/* --- Opening ------------------------------------------------------------------------------- */
+
+static struct train train_of(const struct session *session)
+{
+    return (struct train){
+        .layout = session->world->layout,
+        .optimizer = &session->world->job->optimizer,
+        .rank = reshard_group_rank(session->group),
+        .seed = session->world->job->seed,
+        .data = session->data,
+    };
+}
+
+static enum reshard_status open_state(struct session *session, struct reshard_error *error)
+{
+    const uint32_t count = reshard_model_tensor_count(session->world->job->model);
+    enum reshard_status status = reshard_state_open(&session->state, session->world->layout,
+                                                    reshard_group_rank(session->group));
+    if (!status)
+        status = reshard_state_allocate(session->state, error);
+    if (status)
+        return status;
+    session->data = calloc((size_t)count + 1, sizeof(*session->data));
+    session->digest = calloc((size_t)count + 1, sizeof(*session->digest));
+    if (!session->data || !session->digest)
+        return RESHARD_ENOMEM;
+    for (uint32_t t = 0; t < count; t++)
+        session->data[t] = reshard_state_data(session->state, t);
+    const struct train train = train_of(session);
+    return train_begin(&train, session->world->safetensors, error);
+}
+
+enum reshard_status session_open(struct session **out, const struct world *world,
+                                 struct machine *machine, struct reshard_group *group,
+                                 struct reshard_error *error)
+{
+    struct session *session = calloc(1, sizeof(*session));
+    enum reshard_status status = RESHARD_ENOMEM;
+
+    *out = NULL;
+    if (session) {
+        session->world = world;
+        session->machine = machine;
+        session->group = group;
+        status = open_state(session, error);
+    }
+    status = group_agree(group, status, error);
+    if (status) {
+        session_close(session);
+        return status;
+    }
+    *out = session;
+    return RESHARD_OK;
+}
+
+void session_close(struct session *session)
+{
+    if (!session)
+        return;
+    free(session->digest);
+    free(session->data);
+    reshard_state_close(session->state);
+    free(session);
+}
+
+/* --- The verbs ----------------------------------------------------------------------------- */
+
+static enum reshard_status run_train(struct session *session, const struct job_step *step,
+                                     struct job_result *result, struct reshard_error *error)
+{
+    (void)result;
+    const struct train train = train_of(session);
+    enum reshard_status status = RESHARD_OK;
+    for (uint64_t i = 1; i <= step->train && !status; i++)
+        status = train_step(&train, session->training_step + i, error);
+    status = group_agree(session->group, status, error);
+    if (!status)
+        session->training_step += step->train;
+    return status;
+}
+
+/* The same on all ranks, since it needs nothing but the job. */
+static enum reshard_status checkpoint_path(const struct session *session, const char *name,
+                                           char path[PATH_MAX], struct reshard_error *error)
+{
+    const int length =
+        snprintf(path, PATH_MAX, "%s/%s", session->world->job->checkpoints, name);
+    if (length >= 0 && length < PATH_MAX)
+        return RESHARD_OK;
+    return reshard_error_set(error, RESHARD_EINVAL, "checkpoint %s: its path is too long", name);
+}
+
+static void describe_transfer(struct job_result *result, const struct reshard_report *report)
+{
+    result->bytes_unique = report->bytes_unique;
+    result->bytes_moved = report->bytes_moved;
+    result->files = report->files;
+}
+
+static enum reshard_status run_save(struct session *session, const struct job_step *step,
+                                    struct job_result *result, struct reshard_error *error)
+{
+    char path[PATH_MAX];
+    const struct reshard_save_options options = {
+        .step = session->training_step,
+        .store = machine_store(session->machine),
+    };
+    struct reshard_report report = {0};
+    enum reshard_status status = checkpoint_path(session, step->checkpoint, path, error);
+    if (!status)
+        status = reshard_save(session->group, session->state, path, &options, &report, error);
+    if (!status)
+        describe_transfer(result, &report);
+    return status;
+}
+
+static enum reshard_status find_checkpoint(struct session *session, const char *wanted,
+                                           char name[RESHARD_NAME_MAX], struct reshard_error *error)
+{
+    if (strcmp(wanted, "latest") == 0)
+        return reshard_latest_find(session->group, machine_store(session->machine),
+                                   session->world->job->checkpoints, name, RESHARD_NAME_MAX, error);
+    if (snprintf(name, RESHARD_NAME_MAX, "%s", wanted) < RESHARD_NAME_MAX)
+        return RESHARD_OK;
+    return reshard_error_set(error, RESHARD_EINVAL, "checkpoint %s: its name is too long", wanted);
+}
+
+static enum reshard_status run_load(struct session *session, const struct job_step *step,
+                                    struct job_result *result, struct reshard_error *error)
+{
+    char name[RESHARD_NAME_MAX];
+    char path[PATH_MAX];
+    const struct reshard_load_options options = {.store = machine_store(session->machine)};
+    struct reshard_report report = {0};
+    enum reshard_status status = find_checkpoint(session, step->checkpoint, name, error);
+    if (!status)
+        status = checkpoint_path(session, name, path, error);
+    if (!status)
+        status = reshard_load(session->group, session->state, path, &options, &report, error);
+    if (status)
+        return status;
+    session->training_step = report.step;
+    describe_transfer(result, &report);
+    result->loaded = strdup(name);
+    return group_agree(session->group, result->loaded ? RESHARD_OK : RESHARD_ENOMEM, error);
+}
+
+static enum reshard_status run_verify(struct session *session, const struct job_step *step,
+                                      struct job_result *result, struct reshard_error *error)
+{
+    struct judgement judgement;
+    enum reshard_status status = judge_held(session->group, session->world, session->state,
+                                            step->verify, &judgement, error);
+    if (status)
+        return status;
+    if (session->training_step != step->verify)
+        return reshard_error_set(error, RESHARD_EDIGEST,
+                                 "the state is that of step %llu, but the training is at step %llu",
+                                 (unsigned long long)step->verify,
+                                 (unsigned long long)session->training_step);
+    result->tensors = judgement.tensors;
+    result->elements = judgement.elements;
+    result->replicas = judgement.replicas;
+    return RESHARD_OK;
+}
+
+static enum reshard_status run_verb(struct session *session, const struct job_step *step,
+                                    struct job_result *result, struct reshard_error *error)
+{
+    switch (step->verb) {
+    case SCENARIO_TRAIN:
+        return run_train(session, step, result, error);
+    case SCENARIO_SAVE:
+        return run_save(session, step, result, error);
+    case SCENARIO_LOAD:
+        return run_load(session, step, result, error);
+    case SCENARIO_VERIFY:
+        return run_verify(session, step, result, error);
+    default:
+        return reshard_error_set(error, RESHARD_EINVAL, "a job has no step '%s'",
+                                 scenario_verb_name(step->verb));
+    }
+}
+
+/* --- A step -------------------------------------------------------------------------------- */
+
+bool session_outcome(enum reshard_status status, enum scenario_outcome *out)
+{
+    switch (status) {
+    case RESHARD_OK:
+        *out = SCENARIO_OK;
+        return true;
+    case RESHARD_EINVAL:
+    case RESHARD_EMISMATCH:
+    case RESHARD_EEXIST:
+    case RESHARD_ENOENT:
+        *out = SCENARIO_REFUSED;
+        return true;
+    default:
+        *out = SCENARIO_DAMAGED;
+        return status == RESHARD_EFORMAT || status == RESHARD_EDIGEST || status == RESHARD_ECOVER;
+    }
+}
+
+/* Run a step and time it from when all ranks are ready to when the slowest has done its part. */
+static enum reshard_status run_timed(struct session *session, const struct job_step *step,
+                                     struct job_result *result, struct reshard_error *failure)
+{
+    struct reshard_group *group = session->group;
+    enum reshard_status status = group_agree(group, RESHARD_OK, failure);
+    if (status)
+        return status;
+    const double begin = machine_seconds(session->machine);
+    const enum reshard_status outcome = run_verb(session, step, result, failure);
+    result->seconds = machine_seconds(session->machine) - begin;
+    result->status = outcome;
+    if (outcome == RESHARD_EMPI)
+        return outcome;
+    return group_allreduce(group, group_comm(group), &result->seconds, 1, MPI_DOUBLE, MPI_MAX,
+                           failure);
+}
+
+/* The state's one number, from memory. Replicas that differ have no such number: EDIGEST. */
+static enum reshard_status digest_state(struct session *session, struct job_result *result,
+                                        struct reshard_error *error)
+{
+    const struct reshard_model *model = session->world->job->model;
+    const size_t bytes = reshard_model_tensor_count(model) * sizeof(*session->digest);
+    struct reshard_group *group = session->group;
+    enum reshard_status status =
+        reshard_state_digest(group, session->state, RESHARD_PART_ALL, session->digest, error);
+    if (status)
+        return status;
+    status = group_agree_value(group, digest_crc(0, session->digest, bytes),
+                               "the digest of this rank's replica of the state", error);
+    if (status)
+        return status == RESHARD_EMISMATCH ? RESHARD_EDIGEST : status;
+    if (reshard_group_rank(group) == 0)
+        status = fingerprint_of(model, session->digest, result->digest);
+    return group_agree(group, status, error);
+}
+
+/* Digests cost a pass over the state, and training alone asks for none until the job's end. */
+static bool wants_digest(const struct job *job, uint64_t index)
+{
+    return job->steps[index].verb != SCENARIO_TRAIN || index + 1 == job->step_count;
+}
+
+enum reshard_status session_step(struct session *session, uint64_t index,
+                                 struct job_result *result, struct reshard_error *error)
+{
+    const struct job *job = session->world->job;
+    struct reshard_error failure = RESHARD_ERROR_INIT;
+    *result = (struct job_result){.step = index};
+    enum reshard_status status = run_timed(session, &job->steps[index], result, &failure);
+    if (!status && result->status == RESHARD_OK && wants_digest(job, index))
+        result->status = digest_state(session, result, &failure);
+    if (status || result->status == RESHARD_EMPI)
+        return reshard_error_set(error, RESHARD_EMPI, "%s", failure.text);
+    (void)session_outcome(result->status, &result->outcome);
+    result->training_step = session->training_step;
+    if (result->status && failure.text[0] == '\0')
+        reshard_error_append(&failure, "%s", reshard_status_text(result->status));
+    result->message = strdup(failure.text);
+    status = result->message ? RESHARD_OK : RESHARD_ENOMEM;
+    return group_agree(session->group, status, error);
+}

@@ -1,0 +1,21 @@
+/*
+ * The verifier's view of what a scenario or a checkpoint is about. The verifier shares no code with
+ * what it judges, so it takes plain arrays; here, and nowhere in the verifier, the engine's model
+ * is turned into them.
+ */
+#ifndef RESHARD_SIM_VIEW_H
+#define RESHARD_SIM_VIEW_H
+
+#include "core/model.h"
+#include "core/optimizer.h"
+#include "verify/oracle.h"
+
+/* Local. Names are borrowed from the model; ENOMEM. view_release() accepts an empty inventory. */
+RESHARD_MUST_CHECK enum reshard_status view_of_model(struct verify_inventory *out,
+                                                     const struct reshard_model *model);
+void view_release(struct verify_inventory *inventory);
+
+/* Local. The same hyperparameters. */
+struct verify_optimizer view_of_optimizer(const struct reshard_optimizer *optimizer);
+
+#endif
