@@ -1,0 +1,95 @@
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/place.h"
+
+#include "sim/job.h"
+#include "sim/report.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t most_ranks(const struct scenario *scenario)
+{
+    uint64_t most = 0;
+    for (uint64_t i = 0; i < scenario->step_count; i++)
+        if (scenario->steps[i].verb == SCENARIO_START && scenario->steps[i].start.ranks > most)
+            most = scenario->steps[i].start.ranks;
+    return most;
+}
+
+static uint64_t count_parameters(const struct reshard_model *model)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < reshard_model_tensor_count(model); i++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(model, i);
+        count += tensor->slot[0] == '\0' ? tensor->count : 0;
+    }
+    return count;
+}
+
+static void print_scenario(const char *path, const struct scenario *scenario)
+{
+    char parameters[32];
+    const uint64_t worlds = job_world_count(scenario);
+    const uint64_t ranks = most_ranks(scenario);
+    report_count(count_parameters(scenario->model), parameters, sizeof(parameters));
+    printf("%s: %s is valid: %" PRIu64 " step%s, %" PRIu64 " world%s, up to %" PRIu64
+           " rank%s, %s parameters\n",
+           path, scenario->name, scenario->step_count, scenario->step_count == 1 ? "" : "s", worlds,
+           worlds == 1 ? "" : "s", ranks, ranks == 1 ? "" : "s", parameters);
+}
+
+static int check_file(const char *path, const char *scenarios)
+{
+    struct scenario *scenario = NULL;
+    enum reshard_status status = scenario_open(&scenario, path, scenarios, NULL, stderr);
+    if (status == RESHARD_ENOMEM)
+        return cli_out_of_memory();
+    if (status != RESHARD_OK)
+        return CLI_USAGE;
+    print_scenario(path, scenario);
+    scenario_close(scenario);
+    return CLI_OK;
+}
+
+static int print_schema(void)
+{
+    return scenario_schema_print(stdout)
+               ? CLI_OK
+               : cli_error(CLI_ENVIRONMENT, "the schema cannot be written");
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    bool schema = false;
+    const struct cli_option options[] = {
+        {"schema", 0, NULL, "print the language's JSON Schema, for editors, instead", &schema,
+         NULL},
+    };
+    struct cli_arguments files;
+    int status = CLI_OK;
+    if (!cli_options_parse(command, options, 1, 0, INT_MAX, argc, argv, &files, &status))
+        return status;
+    if (schema && files.count == 0)
+        return print_schema();
+    if (schema || files.count == 0)
+        return cli_error(CLI_USAGE, "`reshard check` needs a FILE, or --schema alone");
+    char *scenarios = place_scenarios();
+    status = CLI_OK;
+    for (int i = 0; i < files.count; i++) {
+        const int one = check_file(files.value[i], scenarios);
+        status = status == CLI_OK ? one : status;
+    }
+    free(scenarios);
+    return status;
+}
+
+const struct cli_command cli_check = {
+    .name = "check",
+    .arguments = "FILE...",
+    .summary = "say whether scenario files are valid, and where not",
+    .about = "Reads scenario files as `reshard run` would, and runs nothing.",
+    .run = run,
+};

@@ -1,0 +1,390 @@
+#include "cli/cli.h"
+#include "cli/options.h"
+
+#include "core/manifest.h"
+#include "core/store.h"
+#include "sim/inventory.h"
+#include "sim/report.h"
+#include "sim/suggest.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* What is looked at: a model, and the manifest it is from when it is a checkpoint's. */
+struct subject {
+    const char *path;
+    const char *filter;          /* NULL: everything */
+    struct reshard_model *model; /* the manifest's own where there is one */
+    struct manifest manifest;
+    bool is_checkpoint;
+    uint64_t missing; /* files that are not there, or of another size than the manifest says */
+};
+
+struct totals {
+    uint64_t tensors;
+    uint64_t parameters; /* elements of those without a slot */
+    uint64_t slots;
+    uint64_t bytes;
+};
+
+/* ---- opening ---- */
+
+static int open_manifest(struct subject *subject)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    char *text = NULL;
+    uint64_t bytes = 0;
+    char *path = store_path(subject->path, MANIFEST_FILE);
+    if (!path)
+        return cli_out_of_memory();
+    enum reshard_status status =
+        store_read_file(store_posix(), path, MANIFEST_BYTES_MAX, &text, &bytes, &error);
+    if (!status)
+        status = manifest_decode(&subject->manifest, text, (size_t)bytes, path, &error);
+    free(text);
+    free(path);
+    if (status == RESHARD_ENOMEM)
+        return cli_out_of_memory();
+    if (status == RESHARD_ENOENT)
+        return cli_error(CLI_DAMAGED,
+                         "%s: no " MANIFEST_FILE ": no checkpoint, or a save that was cut short",
+                         subject->path);
+    if (status)
+        return cli_error(CLI_DAMAGED, "%s", error.text);
+    subject->model = subject->manifest.model;
+    subject->is_checkpoint = true;
+    return CLI_OK;
+}
+
+/* Whether a file is there with the manifest's size. Contents are for `reshard verify`. */
+static bool file_is_whole(const char *directory, const struct manifest_file *file)
+{
+    struct stat about;
+    char *path = store_path(directory, file->name);
+    const bool whole = path && stat(path, &about) == 0 && S_ISREG(about.st_mode) &&
+                       (uint64_t)about.st_size == file->bytes;
+    free(path);
+    return whole;
+}
+
+static int open_subject(struct subject *subject)
+{
+    struct stat about;
+    if (stat(subject->path, &about) != 0)
+        return cli_error(CLI_USAGE, "%s: %s", subject->path, strerror(errno));
+    if (S_ISDIR(about.st_mode))
+        return open_manifest(subject);
+    enum reshard_status status = inventory_open(&subject->model, subject->path, NULL, stderr);
+    if (status == RESHARD_ENOMEM)
+        return cli_out_of_memory();
+    return status ? CLI_USAGE : CLI_OK;
+}
+
+static void subject_release(struct subject *subject)
+{
+    if (subject->is_checkpoint)
+        manifest_release(&subject->manifest);
+    else
+        reshard_model_close(subject->model);
+}
+
+/* ---- the filter ---- */
+
+/* A name or a pattern; an alias of a tied parameter stands for the parameter. */
+static bool matches(const struct subject *subject, const struct reshard_tensor *tensor)
+{
+    uint32_t index = 0;
+    if (!subject->filter || strcmp(subject->filter, tensor->fqn) == 0 ||
+        fnmatch(subject->filter, tensor->fqn, 0) == 0)
+        return true;
+    return reshard_model_find(subject->model, subject->filter, "", &index) == RESHARD_OK &&
+           strcmp(reshard_model_tensor(subject->model, index)->fqn, tensor->fqn) == 0;
+}
+
+static struct totals count(const struct subject *subject)
+{
+    struct totals totals = {0};
+    for (uint32_t i = 0; i < reshard_model_tensor_count(subject->model); i++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(subject->model, i);
+        if (!matches(subject, tensor))
+            continue;
+        totals.tensors += tensor->slot[0] == '\0';
+        totals.slots += tensor->slot[0] != '\0';
+        totals.parameters += tensor->slot[0] == '\0' ? tensor->count : 0;
+        totals.bytes += tensor->count * reshard_dtype_bytes(tensor->dtype);
+    }
+    return totals;
+}
+
+static int refuse_filter(const struct subject *subject)
+{
+    struct suggestion suggestion = suggestion_for(subject->filter);
+    for (uint32_t i = 0; i < reshard_model_tensor_count(subject->model); i++)
+        suggestion_offer(&suggestion, reshard_model_tensor(subject->model, i)->fqn);
+    if (suggestion.best)
+        return cli_error(CLI_USAGE, "%s: no tensor '%s'; did you mean '%s'?", subject->path,
+                         subject->filter, suggestion.best);
+    return cli_error(CLI_USAGE, "%s: no tensor '%s'", subject->path, subject->filter);
+}
+
+/* ---- for people ---- */
+
+static void print_layout(const struct reshard_layout_options *layout)
+{
+    printf("%s", reshard_layout_kind_name(layout->kind));
+    if (layout->replicate > 1)
+        printf(", replicate %" PRIu64, layout->replicate);
+    if (layout->kind != RESHARD_LAYOUT_DDP)
+        printf(", shard %" PRIu64, layout->shard ? layout->shard : 1);
+    if (layout->orig_params)
+        printf(", orig_params");
+    if (layout->forward != RESHARD_DTYPE_NONE)
+        printf(", forward %s", reshard_dtype_name(layout->forward));
+}
+
+static void print_head(const struct subject *subject)
+{
+    char text[32];
+    const struct totals totals = count(subject);
+    const struct manifest *manifest = &subject->manifest;
+    printf("%s\n", subject->path);
+    if (subject->is_checkpoint) {
+        printf("  checkpoint of training step %" PRIu64 ", saved by %" PRIu64 " rank%s as ",
+               manifest->step, manifest->world, manifest->world == 1 ? "" : "s");
+        print_layout(&manifest->layout);
+        printf("\n");
+    }
+    printf("  %s parameters in %" PRIu64 " tensors",
+           report_count(totals.parameters, text, sizeof(text)), totals.tensors);
+    if (totals.slots > 0)
+        printf(", %" PRIu64 " optimizer states", totals.slots);
+    printf(", %s", report_bytes(totals.bytes, text, sizeof(text)));
+    printf(" (%s bytes), %" PRIu32 " unit%s\n", report_count(totals.bytes, text, sizeof(text)),
+           reshard_model_unit_count(subject->model),
+           reshard_model_unit_count(subject->model) == 1 ? "" : "s");
+}
+
+/* The width of the first column, within reason. */
+static int name_width(const struct subject *subject)
+{
+    size_t width = 6;
+    for (uint32_t i = 0; i < reshard_model_tensor_count(subject->model); i++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(subject->model, i);
+        const size_t length = strlen(tensor->fqn) + strlen(tensor->slot) + 2;
+        if (matches(subject, tensor) && length > width && length <= 64)
+            width = length;
+    }
+    return (int)width;
+}
+
+/* A slot stands under its parameter's name, after a colon. */
+static void print_tensor(const struct subject *subject, uint32_t index, int width)
+{
+    char shape[256];
+    char elements[32];
+    const struct reshard_tensor *tensor = reshard_model_tensor(subject->model, index);
+    const int named =
+        printf("  %s%s%s", tensor->fqn, tensor->slot[0] ? ": " : "", tensor->slot) - 2;
+    printf("%*s  %-10s %-20s %15s", named < width ? width - named : 0, "",
+           reshard_dtype_name(tensor->dtype),
+           reshard_shape_print(&tensor->shape, shape, sizeof(shape)),
+           report_count(tensor->count, elements, sizeof(elements)));
+    if (subject->is_checkpoint)
+        printf("  %016" PRIx64, subject->manifest.digest[index]);
+    const char *unit = reshard_model_unit(subject->model, tensor->unit);
+    if (tensor->slot[0] == '\0' && unit[0] != '\0')
+        printf("  unit %s", unit);
+    printf("\n");
+}
+
+static void print_tensors(const struct subject *subject)
+{
+    const int width = name_width(subject);
+    printf("\n  %-*s  %-10s %-20s %15s%s\n", width, "tensor", "dtype", "shape", "elements",
+           subject->is_checkpoint ? "  digest" : "");
+    for (uint32_t i = 0; i < reshard_model_tensor_count(subject->model); i++)
+        if (matches(subject, reshard_model_tensor(subject->model, i)))
+            print_tensor(subject, i, width);
+    for (uint32_t i = 0; i < reshard_model_tie_count(subject->model); i++) {
+        const struct reshard_tie *tie = reshard_model_tie_at(subject->model, i);
+        const struct reshard_tensor *of = reshard_model_tensor(subject->model, tie->tensor);
+        if (matches(subject, of))
+            printf("  %s = %s\n", tie->alias, of->fqn);
+    }
+}
+
+static void print_files(const struct subject *subject)
+{
+    char bytes[32];
+    const struct manifest *manifest = &subject->manifest;
+    printf("\n  %-15s %6s %20s  %s\n", "file", "rank", "bytes", "seal");
+    for (uint64_t i = 0; i < manifest->file_count; i++) {
+        const struct manifest_file *file = &manifest->file[i];
+        printf("  %-15s %6" PRIu64 " %20s  %016" PRIx64 "%s\n", file->name, file->writer,
+               report_count(file->bytes, bytes, sizeof(bytes)), file->seal,
+               file_is_whole(subject->path, file) ? "" : "  DAMAGED: missing, or of another size");
+    }
+    if (subject->missing == 0)
+        printf("\n  whole as far as sizes tell; `reshard verify` reads every byte\n");
+}
+
+/* ---- for programs ---- */
+
+static json_t *digest_value(uint64_t digest)
+{
+    char text[17];
+    (void)snprintf(text, sizeof(text), "%016" PRIx64, digest);
+    return json_string(text);
+}
+
+static json_t *tensor_value(const struct subject *subject, uint32_t index)
+{
+    const struct reshard_tensor *tensor = reshard_model_tensor(subject->model, index);
+    json_t *shape = json_array();
+    for (uint32_t d = 0; shape && d < tensor->shape.ndim; d++)
+        (void)json_array_append_new(shape, json_integer((json_int_t)tensor->shape.size[d]));
+    json_t *value = json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:s}", "fqn", tensor->fqn, "slot",
+                              tensor->slot, "dtype", reshard_dtype_name(tensor->dtype), "shape",
+                              shape, "elements", (json_int_t)tensor->count, "bytes",
+                              (json_int_t)(tensor->count * reshard_dtype_bytes(tensor->dtype)),
+                              "unit", reshard_model_unit(subject->model, tensor->unit));
+    if (value && subject->is_checkpoint)
+        (void)json_object_set_new(value, "digest", digest_value(subject->manifest.digest[index]));
+    return value;
+}
+
+static json_t *tensors_value(const struct subject *subject)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; list && i < reshard_model_tensor_count(subject->model); i++)
+        if (matches(subject, reshard_model_tensor(subject->model, i)))
+            (void)json_array_append_new(list, tensor_value(subject, i));
+    return list;
+}
+
+static json_t *ties_value(const struct subject *subject)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; list && i < reshard_model_tie_count(subject->model); i++) {
+        const struct reshard_tie *tie = reshard_model_tie_at(subject->model, i);
+        const struct reshard_tensor *of = reshard_model_tensor(subject->model, tie->tensor);
+        if (matches(subject, of))
+            (void)json_array_append_new(
+                list, json_pack("{s:s, s:s}", "alias", tie->alias, "of", of->fqn));
+    }
+    return list;
+}
+
+static json_t *files_value(const struct subject *subject)
+{
+    json_t *list = json_array();
+    for (uint64_t i = 0; list && i < subject->manifest.file_count; i++) {
+        const struct manifest_file *file = &subject->manifest.file[i];
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:I, s:I, s:o, s:b}", "name", file->name, "writer",
+                            (json_int_t)file->writer, "bytes", (json_int_t)file->bytes, "seal",
+                            digest_value(file->seal), "whole", file_is_whole(subject->path, file)));
+    }
+    return list;
+}
+
+static json_t *layout_value(const struct reshard_layout_options *layout)
+{
+    return json_pack("{s:s, s:I, s:I, s:b, s:s?}", "kind", reshard_layout_kind_name(layout->kind),
+                     "replicate", (json_int_t)(layout->replicate ? layout->replicate : 1), "shard",
+                     (json_int_t)(layout->shard ? layout->shard : 1), "orig_params",
+                     layout->orig_params, "forward",
+                     layout->forward == RESHARD_DTYPE_NONE ? NULL
+                                                           : reshard_dtype_name(layout->forward));
+}
+
+static json_t *subject_value(const struct subject *subject)
+{
+    const struct totals totals = count(subject);
+    json_t *value =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "path", subject->path, "parameters",
+                  (json_int_t)totals.parameters, "tensor_count", (json_int_t)totals.tensors,
+                  "slot_count", (json_int_t)totals.slots, "bytes", (json_int_t)totals.bytes,
+                  "tensors", tensors_value(subject), "ties", ties_value(subject));
+    if (!value || !subject->is_checkpoint)
+        return value;
+    json_t *checkpoint = json_pack(
+        "{s:I, s:I, s:o, s:b, s:o}", "step", (json_int_t)subject->manifest.step, "world",
+        (json_int_t)subject->manifest.world, "layout", layout_value(&subject->manifest.layout),
+        "whole", subject->missing == 0, "files", files_value(subject));
+    (void)json_object_set_new(value, "checkpoint", checkpoint);
+    return value;
+}
+
+static int print_json(const struct subject *subject, const char *name)
+{
+    json_t *value = subject_value(subject);
+    if (!value)
+        return cli_out_of_memory();
+    int status = CLI_OK;
+    FILE *out = cli_output_open(name);
+    if (!out || json_dumpf(value, out, JSON_INDENT(2)) != 0 || fputc('\n', out) == EOF)
+        status = CLI_ENVIRONMENT;
+    if (!cli_output_close(out, name))
+        status = CLI_ENVIRONMENT;
+    json_decref(value);
+    return status;
+}
+
+/* ---- the command ---- */
+
+static int inspect(struct subject *subject, const char *json)
+{
+    int status = open_subject(subject);
+    if (status != CLI_OK)
+        return status;
+    if (subject->filter && count(subject).tensors == 0)
+        return refuse_filter(subject);
+    for (uint64_t i = 0; i < subject->manifest.file_count; i++)
+        subject->missing += !file_is_whole(subject->path, &subject->manifest.file[i]);
+    if (!json || strcmp(json, "-") != 0) {
+        print_head(subject);
+        print_tensors(subject);
+        if (subject->is_checkpoint)
+            print_files(subject);
+    }
+    if (json)
+        status = print_json(subject, json);
+    if (status == CLI_OK && subject->missing > 0)
+        status = cli_error(CLI_DAMAGED, "%s: %" PRIu64 " of %" PRIu64 " files missing or cut short",
+                           subject->path, subject->missing, subject->manifest.file_count);
+    return status;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    const char *json = NULL;
+    const struct cli_option options[] = {
+        {"json", 0, "FILE", "the same for programs; - is standard output", NULL, &json},
+    };
+    struct subject subject = {.manifest = MANIFEST_INIT};
+    struct cli_arguments arguments;
+    int status = CLI_OK;
+    if (!cli_options_parse(command, options, 1, 1, 2, argc, argv, &arguments, &status))
+        return status;
+    subject.path = arguments.value[0];
+    subject.filter = arguments.count > 1 ? arguments.value[1] : NULL;
+    status = inspect(&subject, json);
+    subject_release(&subject);
+    return status;
+}
+
+const struct cli_command cli_inspect = {
+    .name = "inspect",
+    .arguments = "DIR|MODEL.yaml|FILE.safetensors [FQN]",
+    .summary = "show what a checkpoint, a model or a safetensors file holds",
+    .about =
+        "Shows tensors with their shapes, dtypes and counts; of a checkpoint also its step,\n"
+        "layout, optimizer states, digests and files. FQN shows that tensor alone; it may be a\n"
+        "pattern, as in '*.weight'.",
+    .run = run,
+};

@@ -1,0 +1,177 @@
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/place.h"
+
+#include "sim/scenario.h"
+#include "sim/view.h"
+#include "verify/files.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct request {
+    const char *against;
+    const char *scenario;
+    const char *step;
+    const char *json;
+};
+
+/* What a checkpoint is judged by besides itself. */
+struct expectation {
+    struct scenario *scenario; /* NULL: nothing was given */
+    struct verify_inventory inventory;
+    struct verify_oracle *oracle;
+};
+
+static void expectation_release(struct expectation *expectation)
+{
+    verify_oracle_close(expectation->oracle);
+    view_release(&expectation->inventory);
+    scenario_close(expectation->scenario);
+}
+
+static int expect_training(struct expectation *out, uint64_t step)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    const struct scenario *scenario = out->scenario;
+    if (view_of_model(&out->inventory, scenario->model) != RESHARD_OK)
+        return cli_out_of_memory();
+    const struct verify_oracle_options options = {
+        .inventory = &out->inventory,
+        .optimizer = view_of_optimizer(&scenario->optimizer),
+        .seed = scenario->seed,
+        .step = step,
+        .safetensors = scenario->safetensors,
+    };
+    enum reshard_status status = verify_oracle_open(&out->oracle, &options, &error);
+    if (status == RESHARD_ENOMEM)
+        return cli_out_of_memory();
+    return status ? cli_error(CLI_USAGE, "%s: %s", scenario->file, error.text) : CLI_OK;
+}
+
+/* `--scenario FILE --step K`: the state that the scenario's training has after step K. */
+static int expect(struct expectation *out, const struct request *request)
+{
+    uint64_t step = 0;
+    if (!request->scenario && !request->step)
+        return CLI_OK;
+    if (!request->scenario || !request->step)
+        return cli_error(CLI_USAGE, "--scenario FILE and --step K belong together");
+    if (!cli_parse_count(request->step, &step))
+        return cli_error(CLI_USAGE, "--step %s: not a whole number of 0 or more", request->step);
+    char *scenarios = place_scenarios();
+    enum reshard_status status =
+        scenario_open(&out->scenario, request->scenario, scenarios, NULL, stderr);
+    free(scenarios);
+    if (status == RESHARD_ENOMEM)
+        return cli_out_of_memory();
+    return status ? CLI_USAGE : expect_training(out, step);
+}
+
+static int check_directory(const char *path)
+{
+    struct stat about;
+    if (stat(path, &about) != 0)
+        return cli_error(CLI_USAGE, "%s: %s", path, strerror(errno));
+    if (!S_ISDIR(about.st_mode))
+        return cli_error(CLI_USAGE, "%s: a checkpoint is a directory", path);
+    return CLI_OK;
+}
+
+/* Another state, though whole, is a difference; anything else that was found is damage. */
+static int exit_status(enum reshard_status status)
+{
+    switch (status) {
+    case RESHARD_OK:
+        return CLI_OK;
+    case RESHARD_EMISMATCH:
+        return CLI_FAILED;
+    case RESHARD_ENOMEM:
+        return CLI_ENVIRONMENT;
+    default:
+        return CLI_DAMAGED;
+    }
+}
+
+static int print_json(const struct verify_report *report, const char *directory, FILE *out)
+{
+    json_t *value = verify_report_json(report);
+    if (!value || json_object_set_new(value, "directory", json_string(directory)) != 0) {
+        json_decref(value);
+        return cli_out_of_memory();
+    }
+    const bool written = json_dumpf(value, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF;
+    json_decref(value);
+    return written ? CLI_OK : cli_error(CLI_ENVIRONMENT, "the report cannot be written");
+}
+
+static int judge(const char *directory, const struct request *request,
+                 const struct expectation *expectation, FILE *json)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct verify_report report;
+    const struct verify_files_options options = {
+        .oracle = expectation->oracle,
+        .expected = expectation->scenario ? &expectation->inventory : NULL,
+        .against = request->against,
+    };
+    if (verify_report_open(&report) != RESHARD_OK)
+        return cli_out_of_memory();
+    int status = exit_status(verify_files(directory, &options, &report, &error));
+    if (status == CLI_ENVIRONMENT)
+        (void)cli_error(status, "%s: cannot be judged: %s", directory,
+                        error.text[0] ? error.text : reshard_status_text(RESHARD_ENOMEM));
+    FILE *people = json == stdout ? stderr : stdout;
+    if (verify_report_print(&report, people) != RESHARD_OK)
+        status = cli_error(CLI_ENVIRONMENT, "the report cannot be written");
+    if (json && print_json(&report, directory, json) != CLI_OK)
+        status = CLI_ENVIRONMENT;
+    verify_report_close(&report);
+    return status;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    struct request request = {0};
+    const struct cli_option options[] = {
+        {"against", 0, "DIR", "another checkpoint, which must hold the same tensors and bytes",
+         NULL, &request.against},
+        {"scenario", 0, "FILE", "the scenario whose training made it; with --step", NULL,
+         &request.scenario},
+        {"step", 0, "K", "the training step whose state it must hold", NULL, &request.step},
+        {"json", 0, "FILE", "the report for programs; - is standard output", NULL, &request.json},
+    };
+    struct cli_arguments arguments;
+    struct expectation expectation = {0};
+    int status = CLI_OK;
+    if (!cli_options_parse(command, options, sizeof(options) / sizeof(*options), 1, 1, argc, argv,
+                           &arguments, &status))
+        return status;
+    status = check_directory(arguments.value[0]);
+    if (status == CLI_OK && request.against)
+        status = check_directory(request.against);
+    if (status == CLI_OK)
+        status = expect(&expectation, &request);
+    FILE *json = status == CLI_OK && request.json ? cli_output_open(request.json) : NULL;
+    if (status == CLI_OK && request.json && !json)
+        status = CLI_ENVIRONMENT;
+    if (status == CLI_OK)
+        status = judge(arguments.value[0], &request, &expectation, json);
+    expectation_release(&expectation);
+    return cli_output_close(json, request.json) ? status : CLI_ENVIRONMENT;
+}
+
+const struct cli_command cli_verify = {
+    .name = "verify",
+    .arguments = "DIR",
+    .summary = "prove a checkpoint's files, element by element",
+    .about =
+        "Reads every byte of a checkpoint and judges it by rules of its own: the format, every\n"
+        "element in exactly one piece, every digest; and, where asked, that it equals another\n"
+        "checkpoint, or the state of a scenario's training computed without any sharding.\n"
+        "Exit status 3 means that it is damaged or incomplete; 1 that it is whole, but another\n"
+        "state than was asked for.",
+    .run = run,
+};
