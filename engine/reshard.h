@@ -16,16 +16,16 @@
 #ifndef RESHARD_H
 #define RESHARD_H
 
-#include "core/status.h"
 #include "core/dtype.h"
+#include "core/layout.h"
 #include "core/model.h"
 #include "core/optimizer.h"
-#include "core/layout.h"
+#include "core/status.h"
 #include "parallel/environment.h"
 #include "parallel/group.h"
-#include "parallel/state.h"
-#include "parallel/save.h"
 #include "parallel/load.h"
 #include "parallel/proof.h"
+#include "parallel/save.h"
+#include "parallel/state.h"
 
 #endif

@@ -453,7 +453,7 @@ enum reshard_status container_write_tables(struct store_file *file,
                                  "%s: was created for other pieces than are to be written",
                                  file->path);
     const size_t bytes = offsets->tensors_bytes + offsets->pieces_bytes;
-    unsigned char *const tensors = malloc(bytes);
+    unsigned char *const tensors = malloc(bytes + 1);
     if (!tensors)
         return reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", file->path);
     unsigned char *const rows = tensors + offsets->tensors_bytes;

@@ -525,9 +525,9 @@ static enum reshard_status read_rows(struct reading *reading, struct store_file 
     struct container_offsets *const offsets = &reading->container->offsets;
     struct arena_pieces *const pieces = &reading->container->pieces;
     /* Both tables lie in the file, apart, so their sum and their counts are below its size. */
-    unsigned char *const tables = malloc(offsets->tensors_bytes + offsets->pieces_bytes);
-    reading->model_index = calloc(reading->table.tensor_rows, sizeof *reading->model_index);
-    pieces->piece = calloc(reading->piece_rows, sizeof *pieces->piece);
+    unsigned char *const tables = malloc(offsets->tensors_bytes + offsets->pieces_bytes + 1);
+    reading->model_index = calloc(reading->table.tensor_rows + 1, sizeof *reading->model_index);
+    pieces->piece = calloc(reading->piece_rows + 1, sizeof *pieces->piece);
     pieces->capacity = pieces->piece ? reading->piece_rows : 0;
     enum reshard_status status =
         tables && reading->model_index && pieces->piece

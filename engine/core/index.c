@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 enum {
-    METADATA_BLOCK_BYTES = 8 * 1024 * 1024, /* one run of metadata, for the whole of the index */
+    METADATA_BLOCK_MIN = 16 * 1024,
+    METADATA_BLOCK_MAX = 8 * 1024 * 1024,
+    METADATA_PER_TENSOR = 1024, /* about what a dataset, its link and its mappings take */
     LINK_NAME_MAX = 3 * RESHARD_NAME_MAX,   /* when every byte of a name is escaped */
 };
 
@@ -292,10 +294,21 @@ static bool fill_index(const struct index *index, const struct manifest *manifes
     return added;
 }
 
+/* One run of metadata for the whole of the index, where that is known to be enough; but HDF5 gives
+ * nothing of a block back, and the index of a small model shall be a small file. */
+static uint64_t metadata_block(const struct manifest *manifest)
+{
+    const uint64_t bytes =
+        (uint64_t)reshard_model_tensor_count(manifest->model) * METADATA_PER_TENSOR;
+    if (bytes < METADATA_BLOCK_MIN)
+        return METADATA_BLOCK_MIN;
+    return bytes < METADATA_BLOCK_MAX ? bytes : METADATA_BLOCK_MAX;
+}
+
 static enum reshard_status write_file(const char *path, const struct manifest *manifest,
                                       const struct sources *sources, struct reshard_error *error)
 {
-    const hid_t access = container_hdf5_access(METADATA_BLOCK_BYTES);
+    const hid_t access = container_hdf5_access(metadata_block(manifest));
     const hid_t create = H5Pcreate(H5P_FILE_CREATE);
     struct index index = {H5I_INVALID_HID, H5Pcreate(H5P_GROUP_CREATE), H5Pcreate(H5P_LINK_CREATE)};
     enum reshard_status status = RESHARD_OK;

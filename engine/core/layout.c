@@ -95,12 +95,14 @@ static enum reshard_status flatten(struct reshard_layout *layout, uint32_t t, ui
     } else if (flat->dtype != tensor->dtype) {
         const struct reshard_tensor *other =
             reshard_model_tensor(layout->model, first[tensor->unit]);
-        return reshard_error_set(
-            error, RESHARD_EINVAL,
-            "fsdp1 cannot flatten unit '%s': '%s' is %s and '%s' is %s; a flat parameter has one "
-            "dtype (put them into different units)",
-            reshard_model_unit(layout->model, tensor->unit), other->fqn,
-            reshard_dtype_name(other->dtype), tensor->fqn, reshard_dtype_name(tensor->dtype));
+        const char *unit = reshard_model_unit(layout->model, tensor->unit);
+        return reshard_error_set(error, RESHARD_EINVAL,
+                                 "fsdp1 cannot flatten %s%s%s: '%s' is %s and '%s' is %s; a flat "
+                                 "parameter has one dtype "
+                                 "(put them into different units)",
+                                 unit[0] ? "unit '" : "the root unit", unit, unit[0] ? "'" : "",
+                                 other->fqn, reshard_dtype_name(other->dtype), tensor->fqn,
+                                 reshard_dtype_name(tensor->dtype));
     }
     layout->flat_begin[t] = round_up(flat->total, alignment(&layout->options, flat->dtype));
     flat->total = layout->flat_begin[t] + tensor->count;

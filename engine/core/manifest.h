@@ -15,7 +15,7 @@
 
 enum {
     MANIFEST_BYTES_MAX = 256 * 1024 * 1024,
-    MANIFEST_NAME_BYTES = 24, /* of a file's name, with the final zero */
+    MANIFEST_NAME_BYTES = 32, /* of a file's name, with the final zero */
 };
 
 struct manifest_file {

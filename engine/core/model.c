@@ -70,10 +70,9 @@ static enum reshard_status check_name(const char *what, const char *name, bool m
     if (name[0] == '\0' && !may_be_empty)
         return reshard_error_set(error, RESHARD_EINVAL, "the name of a %s is empty", what);
     if (strlen(name) >= RESHARD_NAME_MAX)
-        return reshard_error_set(
-            error, RESHARD_EINVAL,
-            "the name of a %s has %zu bytes; at most %d are allowed: '%.40s...'", what,
-            strlen(name), RESHARD_NAME_MAX - 1, name);
+        return reshard_error_set(error, RESHARD_EINVAL,
+                                 "the name of a %s has %zu bytes; at most %d are allowed", what,
+                                 strlen(name), RESHARD_NAME_MAX - 1);
     if (!is_utf8(name))
         return reshard_error_set(error, RESHARD_EINVAL, "the name of a %s is not UTF-8", what);
     return RESHARD_OK;
@@ -124,7 +123,8 @@ static void free_names(struct name_entry **table)
 
     HASH_ITER(hh, *table, entry, next)
     {
-        HASH_DEL(*table, entry);
+        HASH_DEL(*table,
+                 entry); /* NOLINT(clang-analyzer-unix.Malloc): uthash frees its table last */
         free(entry->key);
         free(entry);
     }

@@ -108,25 +108,38 @@ static enum reshard_status cover_failed(enum reshard_status status,
     return status;
 }
 
+/* Movers address memory by a move's pieces: they must be what the move says, and enclose it. */
+static enum reshard_status check_move(const struct plan_move *move, const struct reshard_box *piece,
+                                      uint32_t from, struct reshard_error *error)
+{
+    char text[320];
+
+    if (move->source_tensor == from && reshard_box_equal(&move->target, piece) &&
+        reshard_box_inside(&move->box, &move->source))
+        return RESHARD_OK;
+    return reshard_error_set(error, RESHARD_ECOVER, "the move of box %s is between other pieces",
+                             reshard_box_print(&move->box, text, sizeof text));
+}
+
 /* The law, for one target piece: the boxes of the `count` moves cover it exactly once. */
 static enum reshard_status check_piece(const struct plan_move *moves, uint64_t count,
-                                       const struct reshard_box *piece, uint32_t tensor,
-                                       const struct reshard_layout *target,
+                                       const struct reshard_box *piece, uint32_t from,
+                                       const struct reshard_tensor *tensor,
                                        struct reshard_error *error)
 {
     struct reshard_box *parts = calloc(count + 1, sizeof *parts);
-    enum reshard_status status;
+    enum reshard_status status = RESHARD_OK;
 
     if (!parts)
         return RESHARD_ENOMEM;
-    for (uint64_t i = 0; i < count; i++)
+    for (uint64_t i = 0; !status && i < count; i++) {
         parts[i] = moves[i].box;
-    status = reshard_box_cover(piece, parts, count, error);
+        status = check_move(&moves[i], piece, from, error);
+    }
+    if (!status)
+        status = reshard_box_cover(piece, parts, count, error);
     free(parts);
-    return status == RESHARD_ECOVER
-               ? cover_failed(status, reshard_model_tensor(reshard_layout_model(target), tensor),
-                              error)
-               : status;
+    return status == RESHARD_ECOVER ? cover_failed(status, tensor, error) : status;
 }
 
 static int compare_targets(const void *a, const void *b)
@@ -144,25 +157,25 @@ static enum reshard_status check_sorted(const struct plan_move *moves, uint64_t 
                                         const struct reshard_layout *target, const uint32_t *from,
                                         uint64_t holder, struct reshard_error *error)
 {
-    const uint32_t tensors = reshard_model_tensor_count(reshard_layout_model(target));
+    const struct reshard_model *model = reshard_layout_model(target);
     struct reshard_box_list pieces = RESHARD_BOX_LIST_INIT;
     enum reshard_status status = RESHARD_OK;
     uint64_t next = 0;
 
-    for (uint32_t t = 0; !status && t < tensors; t++) {
+    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(model); t++) {
         uint64_t offset = 0;
         if (from[t] == PLAN_SKIP)
             continue;
         pieces.count = 0;
         status = reshard_layout_boxes(target, t, holder, &pieces);
         for (uint64_t i = 0; !status && i < pieces.count; i++) {
-            const uint64_t elements = reshard_box_count(&pieces.box[i]), first = next;
+            const uint64_t first = next;
             while (next < count && moves[next].target_tensor == t &&
                    moves[next].target_offset == offset)
                 next++;
-            if (elements)
-                status = check_piece(moves + first, next - first, &pieces.box[i], t, target, error);
-            offset += elements;
+            status = check_piece(moves + first, next - first, &pieces.box[i], from[t],
+                                 reshard_model_tensor(model, t), error);
+            offset += reshard_box_count(&pieces.box[i]);
         }
     }
     if (!status && next != count)

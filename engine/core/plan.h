@@ -46,8 +46,9 @@ RESHARD_MUST_CHECK enum reshard_status plan_build(struct plan *out,
                                                   struct reshard_error *error);
 
 /*
- * Local. The law for one holder: the moves to each of its pieces cover the piece exactly once, and
- * no move goes elsewhere. plan_build() ends with it.
+ * Local. The law for one holder: the moves to each of its pieces cover the piece exactly once, no
+ * move goes elsewhere, and each comes from the tensor asked for and from a piece that encloses it.
+ * plan_build() ends with it.
  */
 RESHARD_MUST_CHECK enum reshard_status plan_check(const struct plan *plan,
                                                   const struct reshard_layout *target,

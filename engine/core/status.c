@@ -36,8 +36,8 @@ const char *reshard_status_text(enum reshard_status status)
  * Write behind the `used` first characters. A text that does not fit ends in "...", so that nobody
  * takes a cut list for a whole one; it is cut before a character of UTF-8, not within.
  */
-__attribute__((format(printf, 3, 0))) static void
-print(struct reshard_error *error, size_t used, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static void print(struct reshard_error *error, size_t used,
+                                                        const char *format, va_list arguments)
 {
     const size_t size = sizeof error->text;
     const int needed = vsnprintf(error->text + used, size - used, format, arguments);

@@ -56,7 +56,7 @@ static enum reshard_status check_address(const char *address, struct reshard_err
                                  "MASTER_ADDR has %zu characters; a host name has 1 to 253",
                                  length);
     for (const char *c = address; c && *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr("-._:[]%", *c))
+        if (!isalnum((unsigned char)*c) && !strchr("-_.:[]%", *c))
             return reshard_error_set(error, RESHARD_EINVAL,
                                      "MASTER_ADDR is '%s'; it must be a host name or an address",
                                      address);
@@ -87,5 +87,12 @@ enum reshard_status environment_parse(const struct reshard_environment *environm
     if (!status)
         status = check_below("LOCAL_RANK", out->local_rank, "LOCAL_WORLD_SIZE",
                              out->local_world_size, error);
+    if (!status)
+        status = check_below("LOCAL_RANK", out->local_rank, "WORLD_SIZE", out->world_size, error);
+    if (!status && out->world_size >= 0 && out->local_world_size > out->world_size)
+        status = reshard_error_set(error, RESHARD_EINVAL,
+                                   "LOCAL_WORLD_SIZE is %" PRId64 ", but WORLD_SIZE is %" PRId64
+                                   "; a node cannot have more ranks than the job",
+                                   out->local_world_size, out->world_size);
     return status;
 }

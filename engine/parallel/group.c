@@ -7,7 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SUBSETS_MAX = 16 };
+
+struct subset {
+    uint64_t id;
+    MPI_Comm comm;
+};
+
 struct reshard_group {
+    struct subset subset[SUBSETS_MAX]; /* the last ones used, the next to be replaced at `next` */
+    uint32_t subset_count;
+    uint32_t subset_next;
     MPI_Comm comm; /* our own duplicate: no message of ours meets one of the caller's */
     struct reshard_host *host;
     uint64_t rank;
@@ -101,6 +111,42 @@ enum reshard_status group_gather(struct reshard_group *group, const void *mine, 
             code = group->host->ops->wait(group->host, &request);
     }
     return code == MPI_SUCCESS ? RESHARD_OK : mpi_failed(code, "gather", error);
+}
+
+/* The slot for a new subset; the ranks' tables are equal, so all of them evict the same one. */
+static struct subset *subset_slot(struct reshard_group *group)
+{
+    struct subset *slot = &group->subset[group->subset_next];
+
+    group->subset_next = (group->subset_next + 1) % SUBSETS_MAX;
+    if (group->subset_count < SUBSETS_MAX)
+        group->subset_count++;
+    else
+        MPI_Comm_free(&slot->comm);
+    return slot;
+}
+
+enum reshard_status group_subset(struct reshard_group *group, uint64_t id, uint64_t color,
+                                 MPI_Comm *out, struct reshard_error *error)
+{
+    struct subset *slot;
+    MPI_Comm comm;
+    int code;
+
+    for (uint32_t i = 0; i < group->subset_count; i++) {
+        if (group->subset[i].id == id) {
+            *out = group->subset[i].comm;
+            return RESHARD_OK;
+        }
+    }
+    code = MPI_Comm_split(group->comm, (int)color, (int)group->rank, &comm);
+    if (code != MPI_SUCCESS)
+        return mpi_failed(code, "split the communicator", error);
+    MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+    slot = subset_slot(group);
+    *slot = (struct subset){id, comm};
+    *out = comm;
+    return RESHARD_OK;
 }
 
 /* ---- agreement ------------------------------------------------------------------------------- */
@@ -298,6 +344,8 @@ void reshard_group_close(struct reshard_group *group)
 {
     if (!group)
         return;
+    for (uint32_t i = 0; i < group->subset_count; i++)
+        MPI_Comm_free(&group->subset[i].comm);
     MPI_Comm_free(&group->comm);
     free(group);
 }

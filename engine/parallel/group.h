@@ -59,6 +59,15 @@ group_agree(struct reshard_group *group, enum reshard_status mine, struct reshar
 struct reshard_host *group_host(const struct reshard_group *group);
 MPI_Comm group_comm(const struct reshard_group *group);
 
+/*
+ * The ranks of the group that give the same color under the same id, as a communicator that the
+ * group keeps: the same id means the same colors every time, so that a group that saves and loads
+ * again and again splits once. Borrowed until the group is closed.
+ */
+RESHARD_MUST_CHECK enum reshard_status group_subset(struct reshard_group *group, uint64_t id,
+                                                    uint64_t color, MPI_Comm *out,
+                                                    struct reshard_error *error);
+
 /* Bytes from rank 0 to all, any size. */
 RESHARD_MUST_CHECK enum reshard_status group_broadcast(struct reshard_group *group, void *bytes,
                                                        uint64_t count, struct reshard_error *error);

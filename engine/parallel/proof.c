@@ -76,18 +76,17 @@ enum reshard_status proof_cover(struct reshard_group *group, const struct reshar
     return status;
 }
 
-/* Split off this rank's replica set under a mask of cut mesh dimensions. */
-static enum reshard_status open_replica_set(struct reshard_group *group,
+/* The ranks that together hold once what `mask` cuts: this rank's replica set. */
+static enum reshard_status replica_set_comm(struct reshard_group *group,
                                             const struct reshard_layout *layout, uint32_t mask,
                                             MPI_Comm *out, struct reshard_error *error)
 {
-    const uint64_t rank = reshard_group_rank(group);
-    const int color = (int)reshard_layout_replica_set(layout, mask, rank);
+    const uint64_t key[] = {'S', mask, reshard_layout_options(layout)->replicate,
+                            reshard_layout_options(layout)->shard};
 
-    if (MPI_Comm_split(group_comm(group), color, (int)rank, out) != MPI_SUCCESS)
-        return reshard_error_set(error, RESHARD_EMPI, "MPI cannot split the communicator");
-    MPI_Comm_set_errhandler(*out, MPI_ERRORS_RETURN);
-    return RESHARD_OK;
+    return group_subset(group, digest_crc(0, key, sizeof key),
+                        reshard_layout_replica_set(layout, mask, reshard_group_rank(group)), out,
+                        error);
 }
 
 /* Exclusive-or, over the replica set, the entries of all tensors that `mask` cuts. */
@@ -106,11 +105,10 @@ static enum reshard_status reduce_mask(struct reshard_group *group,
             packed[count++] = contribution[t];
     if (count == 0)
         return RESHARD_OK;
-    status = open_replica_set(group, layout, mask, &comm, error);
+    status = replica_set_comm(group, layout, mask, &comm, error);
     if (status)
         return status;
     status = group_allreduce(group, comm, packed, (int)count, MPI_UINT64_T, MPI_BXOR, error);
-    MPI_Comm_free(&comm);
     count = 0;
     for (uint32_t t = 0; t < tensors; t++)
         if (reshard_layout_cut_mask(layout, t) == mask)

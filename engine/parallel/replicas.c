@@ -1,5 +1,7 @@
 #include "parallel/replicas.h"
 
+#include "core/digest.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +84,18 @@ static enum reshard_status spread_tensor(struct spread *spread, uint32_t tensor,
     return status;
 }
 
+/* The ranks that hold the same shard of what `mask` cuts: this rank's fellow replicas. */
+static enum reshard_status replicas_comm(struct spread *spread, uint32_t mask, uint64_t shard,
+                                         struct reshard_error *error)
+{
+    const struct reshard_layout_options *options =
+        reshard_layout_options(reshard_state_layout(spread->state));
+    const uint64_t key[] = {'R', mask, options->replicate, options->shard};
+
+    return group_subset(spread->group, digest_crc(0, key, sizeof key), shard, &spread->replicas,
+                        error);
+}
+
 /* Spread the tensors of one mask, if there are any and they have replicas. */
 static enum reshard_status spread_mask(struct spread *spread, uint32_t mask, enum reshard_part part,
                                        struct reshard_error *error)
@@ -97,17 +111,14 @@ static enum reshard_status spread_mask(struct spread *spread, uint32_t mask, enu
             !reshard_part_has(part, reshard_model_tensor(model, t)) ||
             reshard_layout_shards(layout, t) == reshard_layout_holders(layout))
             continue;
-        if (!opened &&
-            MPI_Comm_split(group_comm(spread->group), (int)reshard_layout_shard_of(layout, t, rank),
-                           (int)rank, &spread->replicas) != MPI_SUCCESS)
-            return reshard_error_set(error, RESHARD_EMPI, "MPI cannot split the communicator");
+        if (!opened)
+            status = replicas_comm(spread, mask, reshard_layout_shard_of(layout, t, rank), error);
         opened = true;
-        status = spread_tensor(spread, t, error);
+        if (!status)
+            status = spread_tensor(spread, t, error);
     }
     if (!status)
         status = spread_flush(spread, error);
-    if (opened)
-        MPI_Comm_free(&spread->replicas);
     return status;
 }
 

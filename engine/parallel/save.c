@@ -134,7 +134,7 @@ static enum reshard_status write_file(struct save *save, struct reshard_error *e
     const uint32_t tensors = reshard_model_tensor_count(save->model);
     const void **local = calloc((size_t)tensors + 1, sizeof *local);
     enum reshard_status status = RESHARD_ENOMEM;
-    char name[24], *path = NULL;
+    char name[MANIFEST_NAME_BYTES], *path = NULL;
 
     manifest_file_name(rank, name);
     path = store_path(save->staging, name);
