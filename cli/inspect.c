@@ -244,14 +244,14 @@ static json_t *digest_value(uint64_t digest)
 static json_t *tensor_value(const struct subject *subject, uint32_t index)
 {
     const struct reshard_tensor *tensor = reshard_model_tensor(subject->model, index);
+    const uint64_t bytes = tensor->count * reshard_dtype_bytes(tensor->dtype);
     json_t *shape = json_array();
     for (uint32_t d = 0; shape && d < tensor->shape.ndim; d++)
         (void)json_array_append_new(shape, json_integer((json_int_t)tensor->shape.size[d]));
-    json_t *value = json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:s}", "fqn", tensor->fqn, "slot",
-                              tensor->slot, "dtype", reshard_dtype_name(tensor->dtype), "shape",
-                              shape, "elements", (json_int_t)tensor->count, "bytes",
-                              (json_int_t)(tensor->count * reshard_dtype_bytes(tensor->dtype)),
-                              "unit", reshard_model_unit(subject->model, tensor->unit));
+    json_t *value = json_pack(
+        "{s:s, s:s, s:s, s:o, s:I, s:I, s:s}", "fqn", tensor->fqn, "slot", tensor->slot, "dtype",
+        reshard_dtype_name(tensor->dtype), "shape", shape, "elements", (json_int_t)tensor->count,
+        "bytes", (json_int_t)bytes, "unit", reshard_model_unit(subject->model, tensor->unit));
     if (value && subject->is_checkpoint)
         (void)json_object_set_new(value, "digest", digest_value(subject->manifest.digest[index]));
     return value;

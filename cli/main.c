@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 static const struct cli_command *const commands[] = {&cli_run, &cli_check, &cli_inspect,
-                                                     &cli_verify};
-enum { COMMAND_COUNT = sizeof(commands) / sizeof(*commands) };
+                                                     &cli_verify, NULL};
 
 int cli_error(int status, const char *format, ...)
 {
@@ -32,7 +31,7 @@ FILE *cli_output_open(const char *name)
 {
     if (strcmp(name, "-") == 0)
         return stdout;
-    FILE *file = fopen(name, "w");
+    FILE *file = fopen(name, "we");
     if (!file)
         (void)cli_error(CLI_ENVIRONMENT, "%s: %s", name, strerror(errno));
     return file;
@@ -64,7 +63,7 @@ static void print_commands(FILE *out)
         "Saves, loads and reshards the training state of large models across any number of\n"
         "ranks, and proves bit for bit that nothing was lost.\n\nCommands:\n",
         out);
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
+    for (size_t i = 0; commands[i]; i++)
         (void)fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
     (void)fputs(
         "\n`reshard COMMAND --help` says more.\n\n"
@@ -76,7 +75,7 @@ static void print_commands(FILE *out)
 
 static const struct cli_command *find_command(const char *name)
 {
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
+    for (size_t i = 0; commands[i]; i++)
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i];
     return NULL;
@@ -85,7 +84,7 @@ static const struct cli_command *find_command(const char *name)
 static int refuse_unknown(const char *name)
 {
     struct suggestion suggestion = suggestion_for(name);
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
+    for (size_t i = 0; commands[i]; i++)
         suggestion_offer(&suggestion, commands[i]->name);
     if (suggestion.best)
         return cli_error(CLI_USAGE, "'%s' is no command of reshard; did you mean '%s'?", name,

@@ -173,6 +173,7 @@ static enum reshard_status run_opened(struct session *session, const char *path,
     return status;
 }
 
+/* Run a file and print what became of it; the messages of an invalid one go to standard error. */
 static enum reshard_status run_file(struct session *session, const char *path,
                                     struct run_report *report)
 {
@@ -187,6 +188,8 @@ static enum reshard_status run_file(struct session *session, const char *path,
     clear_line(session);
     if (text && text[0])
         (void)fputs(text, stderr);
+    else if (status == RESHARD_OK)
+        report_print_run(session->out, report, &session->style);
     free(text);
     return status;
 }
@@ -194,7 +197,7 @@ static enum reshard_status run_file(struct session *session, const char *path,
 static int run_files(struct session *session)
 {
     int worst = CLI_OK;
-    session->reports = calloc(session->file_count, sizeof(*session->reports));
+    session->reports = calloc(session->file_count + 1, sizeof(*session->reports));
     if (!session->reports)
         return cli_out_of_memory();
     for (size_t i = 0; i < session->file_count && worst != CLI_INTERRUPTED; i++) {
@@ -204,9 +207,6 @@ static int run_files(struct session *session)
         session->report_count++;
         if (report->warning)
             (void)fprintf(stderr, "reshard: warning: %s\n", report->warning);
-        /* The messages of an invalid file stand on standard error already. */
-        if (report->result != RUN_INVALID)
-            report_print_run(session->out, report, &session->style);
         (void)fflush(session->out);
         worst = worse(worst, exit_status(report->result));
     }

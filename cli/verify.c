@@ -80,19 +80,27 @@ static int check_directory(const char *path)
     return CLI_OK;
 }
 
-/* Another state, though whole, is a difference; anything else that was found is damage. */
-static int exit_status(enum reshard_status status)
+/* Whether a checkpoint is whole, judged by itself alone. */
+static bool is_whole(const char *directory)
 {
-    switch (status) {
-    case RESHARD_OK:
+    const struct verify_files_options alone = {0};
+    struct verify_report report;
+    if (verify_report_open(&report) != RESHARD_OK)
+        return false;
+    const bool whole = verify_files(directory, &alone, &report, NULL) == RESHARD_OK;
+    verify_report_close(&report);
+    return whole;
+}
+
+/* A checkpoint that is whole, but another than was asked for, is a difference and no damage. Only
+ * when something was found is it read again to tell these apart. */
+static int exit_status(enum reshard_status status, const char *directory, bool asked_for_more)
+{
+    if (status == RESHARD_OK)
         return CLI_OK;
-    case RESHARD_EMISMATCH:
-        return CLI_FAILED;
-    case RESHARD_ENOMEM:
+    if (status == RESHARD_ENOMEM)
         return CLI_ENVIRONMENT;
-    default:
-        return CLI_DAMAGED;
-    }
+    return asked_for_more && is_whole(directory) ? CLI_FAILED : CLI_DAMAGED;
 }
 
 static int print_json(const struct verify_report *report, const char *directory, FILE *out)
@@ -119,7 +127,8 @@ static int judge(const char *directory, const struct request *request,
     };
     if (verify_report_open(&report) != RESHARD_OK)
         return cli_out_of_memory();
-    int status = exit_status(verify_files(directory, &options, &report, &error));
+    const enum reshard_status judged = verify_files(directory, &options, &report, &error);
+    int status = exit_status(judged, directory, request->against || expectation->scenario);
     if (status == CLI_ENVIRONMENT)
         (void)cli_error(status, "%s: cannot be judged: %s", directory,
                         error.text[0] ? error.text : reshard_status_text(RESHARD_ENOMEM));

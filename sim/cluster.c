@@ -134,7 +134,7 @@ static enum reshard_status finish(FILE *file, const char *path, struct reshard_e
 
 static FILE *start(const char *path, struct reshard_error *error)
 {
-    FILE *file = fopen(path, "w");
+    FILE *file = fopen(path, "we");
     if (!file)
         (void)reshard_error_set(error, RESHARD_EIO, "%s: %s", path, strerror(errno));
     return file;

@@ -317,7 +317,7 @@ enum reshard_status job_write(const struct job *job, const char *path, struct re
     FILE *file = NULL;
     if (!root)
         return reshard_error_set(error, RESHARD_ENOMEM, "%s: cannot be encoded", path);
-    file = fopen(path, "wx");
+    file = fopen(path, "wxe");
     if (!file) {
         status = reshard_error_set(error, errno == EEXIST ? RESHARD_EEXIST : RESHARD_EIO, "%s: %s",
                                    path, strerror(errno));
@@ -624,7 +624,7 @@ enum reshard_status job_read(struct job **out, const char *path, struct reshard_
     json_error_t mistake;
     struct job *job = NULL;
     *out = NULL;
-    FILE *file = fopen(path, "r");
+    FILE *file = fopen(path, "re");
     if (!file)
         return reshard_error_set(error, errno == ENOENT ? RESHARD_ENOENT : RESHARD_EIO, "%s: %s",
                                  path, strerror(errno));

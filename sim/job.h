@@ -30,14 +30,14 @@ struct job_step {
 };
 
 struct job {
-    char *scenario;    /* its name */
-    uint64_t world;    /* index of the world in the scenario, from 0 */
+    char *scenario; /* its name */
+    uint64_t world; /* index of the world in the scenario, from 0 */
     uint64_t ranks;
     uint64_t seed;
-    char *checkpoints; /* folder of the scenario's checkpoints; exists */
-    char *folder;      /* of the job file */
-    char *safetensors; /* initial parameters, or NULL */
-    bool simulated;    /* whether costs are charged */
+    char *checkpoints;           /* folder of the scenario's checkpoints; exists */
+    char *folder;                /* of the job file */
+    char *safetensors;           /* initial parameters, or NULL */
+    bool simulated;              /* whether costs are charged */
     struct reshard_model *model; /* with the optimizer's slots */
     struct reshard_optimizer optimizer;
     struct reshard_layout_options layout;
@@ -56,13 +56,13 @@ struct job_result {
     uint64_t bytes_unique;         /* save, load: payload, once */
     uint64_t bytes_moved;          /* save, load: payload asked of the store */
     uint64_t files;
-    uint64_t training_step;        /* of the state after the step */
-    char *loaded;                  /* load: the checkpoint taken, else NULL */
-    uint64_t tensors;              /* verify: tensors, elements and replicas that were judged */
+    uint64_t training_step; /* of the state after the step */
+    char *loaded;           /* load: the checkpoint taken, else NULL */
+    uint64_t tensors;       /* verify: tensors, elements and replicas that were judged */
     uint64_t elements;
     uint64_t replicas;
-    char digest[17];               /* of the state after the step: CRC-64/XZ of the sorted lines
-                                      "fqn slot dtype shape digest\n"; "" for a failed step */
+    char digest[17]; /* of the state after the step: CRC-64/XZ of the sorted lines
+                        "fqn slot dtype shape digest\n"; "" for a failed step */
 };
 
 /* Local. Compile world `world` of a scenario. The result borrows nothing. EINVAL when the scenario

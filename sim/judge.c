@@ -60,7 +60,8 @@ static enum reshard_status judge_rank(const struct world *world, const struct re
         goto cleanup;
     memory = memory_of(world, state);
     if (!memory) {
-        status = reshard_error_set(error, RESHARD_ENOMEM, "no memory to verify rank %" PRIu64, rank);
+        status =
+            reshard_error_set(error, RESHARD_ENOMEM, "no memory to verify rank %" PRIu64, rank);
         goto cleanup;
     }
     const struct verify_held_options options = {world->rules, oracle, memory, rank, rank % shards};
@@ -84,10 +85,10 @@ static enum reshard_status judge_sums(const struct world *world, const uint64_t 
         const uint64_t expected = verify_rules_world_elements(world->rules, t);
         const struct verify_tensor *tensor = &world->inventory.tensor[t];
         if (held[t] != expected)
-            return reshard_error_set(error, RESHARD_ECOVER,
-                                     "%s%s%s: the ranks hold %" PRIu64 " elements of it, not %" PRIu64,
-                                     tensor->fqn, tensor->slot[0] ? ", " : "", tensor->slot, held[t],
-                                     expected);
+            return reshard_error_set(
+                error, RESHARD_ECOVER,
+                "%s%s%s: the ranks hold %" PRIu64 " elements of it, not %" PRIu64, tensor->fqn,
+                tensor->slot[0] ? ", " : "", tensor->slot, held[t], expected);
         out->elements += expected;
     }
     return RESHARD_OK;

@@ -151,15 +151,32 @@ static void real_command(struct words *words, const struct job *job,
     free(path);
 }
 
-/*
- * Open MPI refuses root and more ranks than cores unless told; containers and laptops are the usual
- * case here. Other launchers know none of these names. A user's own settings stand.
- */
-static void permit_open_mpi(void)
+static void add_unless_set(struct words *words, const char *name, const char *value)
 {
-    (void)setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
-    (void)setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
-    (void)setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 0);
+    char setting[64];
+    (void)snprintf(setting, sizeof(setting), "%s=%s", name, value);
+    if (!getenv(name))
+        words_add(words, setting);
+}
+
+/*
+ * The job's environment is ours, but for two things. Open MPI refuses root, and more ranks than
+ * cores, unless told; containers and laptops are the usual case here, other launchers know none of
+ * these names, and a user's own settings stand. And smpirun cannot bear a TMPDIR with a space in
+ * it; it needs none, so the job's own folder will do.
+ */
+static void job_environment(struct words *words, bool simulated)
+{
+    for (char **entry = environ; *entry; entry++)
+        if (!simulated || strncmp(*entry, "TMPDIR=", 7) != 0)
+            words_add(words, *entry);
+    if (simulated) {
+        words_add(words, "TMPDIR=.");
+        return;
+    }
+    add_unless_set(words, "OMPI_ALLOW_RUN_AS_ROOT", "1");
+    add_unless_set(words, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+    add_unless_set(words, "OMPI_MCA_rmaps_base_oversubscribe", "1");
 }
 
 /* ---- the child ---- */
@@ -196,7 +213,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
 }
 
 /* Start the command; 0, or the errno of why not. */
-static int start(char **command, const char *folder, pid_t *out)
+static int start(char **command, char **environment, const char *folder, pid_t *out)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -212,7 +229,7 @@ static int start(char **command, const char *folder, pid_t *out)
     if (!failure)
         failure = set_attributes(&attributes);
     if (!failure)
-        failure = posix_spawnp(out, command[0], &actions, &attributes, command, environ);
+        failure = posix_spawnp(out, command[0], &actions, &attributes, command, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return failure;
@@ -328,7 +345,7 @@ static bool has_ended(const struct job *job, uint64_t rank)
 {
     char tail[8] = "";
     char *path = job_end_path(job, rank);
-    FILE *file = path ? fopen(path, "r") : NULL;
+    FILE *file = path ? fopen(path, "re") : NULL;
     free(path);
     if (!file)
         return false;
@@ -376,7 +393,7 @@ static void append_log(const struct job *job, struct reshard_error *error)
     char *path = NULL;
     if (asprintf(&path, "%s/" LAUNCH_LOG_FILE, job->folder) < 0)
         return;
-    FILE *file = fopen(path, "r");
+    FILE *file = fopen(path, "re");
     free(path);
     if (!file)
         return;
@@ -426,12 +443,12 @@ static enum launch_outcome judge(const struct job *job, const char *command, int
     return LAUNCH_CRASHED;
 }
 
-static enum launch_outcome run_command(const struct job *job, char **command, double timeout,
-                                       struct reshard_error *error)
+static enum launch_outcome run_command(const struct job *job, char **command, char **environment,
+                                       double timeout, struct reshard_error *error)
 {
     pid_t child = 0;
     int exit_status = 0;
-    const int failure = start(command, job->folder, &child);
+    const int failure = start(command, environment, job->folder, &child);
     if (failure) {
         (void)reshard_error_set(
             error, RESHARD_ENOENT, "cannot start '%s': %s%s", command[0], strerror(failure),
@@ -469,6 +486,7 @@ enum launch_outcome launch_job(const struct job *job, const struct launch_option
 {
     enum launch_outcome outcome = LAUNCH_UNAVAILABLE;
     struct words words = {NULL, 0, false};
+    struct words environment = {NULL, 0, false};
     const double timeout =
         options->timeout_seconds > 0 ? options->timeout_seconds : LAUNCH_TIMEOUT_DEFAULT;
     sigset_t blocked;
@@ -479,18 +497,19 @@ enum launch_outcome launch_job(const struct job *job, const struct launch_option
         simulated_command(&words, job, options);
     else
         real_command(&words, job, options);
-    if (words.failed) {
+    job_environment(&environment, job->simulated);
+    if (words.failed || environment.failed) {
         (void)reshard_error_set(error, RESHARD_EINVAL, "the launcher's command cannot be formed");
         goto cleanup;
     }
-    permit_open_mpi();
     (void)signal(SIGCHLD, SIG_DFL); /* a parent may have had it ignored, and we with it */
     fill_stop_signals(&blocked);
     sigaddset(&blocked, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &blocked, &saved);
-    outcome = run_command(job, words.word, timeout, error);
+    outcome = run_command(job, words.word, environment.word, timeout, error);
     (void)sigprocmask(SIG_SETMASK, &saved, NULL);
 cleanup:
+    words_release(&environment);
     words_release(&words);
     return outcome;
 }

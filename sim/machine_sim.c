@@ -59,8 +59,8 @@ enum reshard_status machine_open(struct machine **out, const struct job *job, ui
     machine->record = (struct record)RECORD_INIT(rank);
     host_sim_open(&machine->host, &machine->record, job->cluster.device_to_host);
     place_fill(&machine->place, job, rank);
-    enum reshard_status status = store_sim_open(
-        &machine->store, store_posix(), (uint32_t)job->cluster.storage_servers, error);
+    enum reshard_status status = store_sim_open(&machine->store, store_posix(),
+                                                (uint32_t)job->cluster.storage_servers, error);
     if (status) {
         machine_close(machine);
         return status;

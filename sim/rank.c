@@ -1,11 +1,11 @@
 /*
- * The program that every rank of a job runs: `reshard-rank JOB`. The same source serves real MPI and
- * the simulation; sim/machine.h has what differs.
+ * The program that every rank of a job runs: `reshard-rank JOB`. The same source serves real MPI
+ * and the simulation; sim/machine.h has what differs.
  *
- * Each step's result goes to the job's steps.jsonl as soon as it is known. A step that ends otherwise
- * than expected ends the job, in good order and on all ranks, with exit status 1; so does an error
- * that no scenario can expect, but then no rank leaves an end record, since none reached the end.
- * What happens to one rank alone, before all can agree on anything, aborts the job.
+ * Each step's result goes to the job's steps.jsonl as soon as it is known. A step that ends
+ * otherwise than expected ends the job, in good order and on all ranks, with exit status 1; so does
+ * an error that no scenario can expect, but then no rank leaves an end record, since none reached
+ * the end. What happens to one rank alone, before all can agree on anything, aborts the job.
  */
 #include "sim/session.h"
 
@@ -70,8 +70,7 @@ static enum reshard_status open_together(struct rank *rank, struct reshard_error
     machine_environment(rank->machine, &environment);
     const struct reshard_group_options options = {.environment = &environment,
                                                   .host = machine_host(rank->machine)};
-    enum reshard_status status =
-        reshard_group_open(&rank->group, MPI_COMM_WORLD, &options, error);
+    enum reshard_status status = reshard_group_open(&rank->group, MPI_COMM_WORLD, &options, error);
     if (status)
         return status;
     if (reshard_group_world(rank->group) != job->ranks)

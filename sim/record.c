@@ -28,9 +28,9 @@ void record_event(struct record *record, double seconds, const char *verb, const
         record->incomplete = true;
         return;
     }
-    const int length = snprintf(record->text + record->bytes, RECORD_LINE_MAX,
-                                "%.9f %" PRIu64 " %s %s %" PRIu64 "\n", seconds, record->rank,
-                                verb, phase, bytes);
+    const int length =
+        snprintf(record->text + record->bytes, RECORD_LINE_MAX,
+                 "%.9f %" PRIu64 " %s %s %" PRIu64 "\n", seconds, record->rank, verb, phase, bytes);
     if (length < 0 || length >= RECORD_LINE_MAX)
         record->incomplete = true;
     else

@@ -23,15 +23,18 @@ struct record {
     bool incomplete; /* memory ran out for a line: the record must not be written */
 };
 
-#define RECORD_INIT(rank) {(rank), NULL, 0, 0, false}
+#define RECORD_INIT(rank)                                                                          \
+    {                                                                                              \
+        (rank), NULL, 0, 0, false                                                                  \
+    }
 
 /* Append a line. Events are reported from where no error can be returned: a failure is kept, and
  * record_write() returns it. */
 void record_event(struct record *record, double seconds, const char *verb, const char *phase,
                   uint64_t bytes);
 
-/* Write the lines and "end" to `path`, by way of a temporary name, so that the file is whole when it
- * is there. ENOMEM when lines are missing; EIO, ENOSPC, naming the file. */
+/* Write the lines and "end" to `path`, by way of a temporary name, so that the file is whole when
+ * it is there. ENOMEM when lines are missing; EIO, ENOSPC, naming the file. */
 RESHARD_MUST_CHECK enum reshard_status record_write(const struct record *record, const char *path,
                                                     struct reshard_error *error);
 

@@ -127,8 +127,7 @@ static void print_step(FILE *out, const struct run_report *report, const struct 
 
 static const char *verdict(enum run_result result)
 {
-    static const char *const words[] = {"PASS",    "FAIL",  "ERROR",
-                                        "INVALID", "ERROR", "STOPPED"};
+    static const char *const words[] = {"PASS", "FAIL", "ERROR", "INVALID", "ERROR", "STOPPED"};
     return words[result];
 }
 

@@ -423,7 +423,7 @@ static enum reshard_status take_results(struct run *run, const struct job *job, 
     char *line = NULL;
     size_t capacity = 0;
     char *path = store_path(job->folder, "steps.jsonl");
-    FILE *file = path ? fopen(path, "r") : NULL;
+    FILE *file = path ? fopen(path, "re") : NULL;
     free(path);
     if (!file)
         return errno == ENOENT
@@ -630,7 +630,7 @@ enum reshard_status run_scenario(struct run_report *out, const struct scenario *
     if (status)
         goto cleanup;
     if (make_folders(&run, &error) != RESHARD_OK) {
-        out->result = RUN_UNAVAILABLE;
+        out->result = error.status == RESHARD_EEXIST ? RUN_INVALID : RUN_UNAVAILABLE;
         status = add_failure(&out->failures, "%s", error.text);
         goto cleanup;
     }

@@ -33,7 +33,7 @@ enum run_result {
     RUN_PASS,
     RUN_FAIL,        /* it ran, and something did not hold */
     RUN_ERROR,       /* a job crashed or hung, or what it left makes no sense */
-    RUN_INVALID,     /* the scenario file is wrong, nothing ran */
+    RUN_INVALID,     /* the scenario file is wrong, or its kept folder is taken; nothing ran */
     RUN_UNAVAILABLE, /* it could not run: something lacks on this machine */
     RUN_INTERRUPTED,
 };
@@ -88,8 +88,8 @@ struct run_report {
 
 /*
  * Local. Run it. RUN_… in out->result; a status that is not OK means that there is no report, for
- * want of memory. What keeps a run from beginning, a missing tool or a folder that is in the way,
- * is RUN_UNAVAILABLE with the reason in `failures`.
+ * want of memory. What keeps a run from beginning is RUN_UNAVAILABLE, or RUN_INVALID for a folder
+ * that is in the way, with the reason in `failures`.
  */
 RESHARD_MUST_CHECK enum reshard_status run_scenario(struct run_report *out,
                                                     const struct scenario *scenario,

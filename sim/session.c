@@ -108,8 +108,7 @@ static enum reshard_status run_train(struct session *session, const struct job_s
 static enum reshard_status checkpoint_path(const struct session *session, const char *name,
                                            char path[PATH_MAX], struct reshard_error *error)
 {
-    const int length =
-        snprintf(path, PATH_MAX, "%s/%s", session->world->job->checkpoints, name);
+    const int length = snprintf(path, PATH_MAX, "%s/%s", session->world->job->checkpoints, name);
     if (length >= 0 && length < PATH_MAX)
         return RESHARD_OK;
     return reshard_error_set(error, RESHARD_EINVAL, "checkpoint %s: its path is too long", name);
@@ -174,8 +173,8 @@ static enum reshard_status run_verify(struct session *session, const struct job_
                                       struct job_result *result, struct reshard_error *error)
 {
     struct judgement judgement;
-    enum reshard_status status = judge_held(session->group, session->world, session->state,
-                                            step->verify, &judgement, error);
+    enum reshard_status status =
+        judge_held(session->group, session->world, session->state, step->verify, &judgement, error);
     if (status)
         return status;
     if (session->training_step != step->verify)
@@ -271,8 +270,8 @@ static bool wants_digest(const struct job *job, uint64_t index)
     return job->steps[index].verb != SCENARIO_TRAIN || index + 1 == job->step_count;
 }
 
-enum reshard_status session_step(struct session *session, uint64_t index,
-                                 struct job_result *result, struct reshard_error *error)
+enum reshard_status session_step(struct session *session, uint64_t index, struct job_result *result,
+                                 struct reshard_error *error)
 {
     const struct job *job = session->world->job;
     struct reshard_error failure = RESHARD_ERROR_INIT;

@@ -21,8 +21,8 @@ void session_close(struct session *session); /* accepts NULL */
 /*
  * [collective] Run one step of the job and describe it in `result`, the same on all ranks but for
  * its strings, which are rank 0's alone to report; the caller releases it. OK means that the step
- * was run and described, whatever became of it (result->status); a failure that the job cannot go on
- * from: EMPI, or ENOMEM.
+ * was run and described, whatever became of it (result->status); a failure that the job cannot go
+ * on from: EMPI, or ENOMEM.
  */
 RESHARD_MUST_CHECK enum reshard_status session_step(struct session *session, uint64_t index,
                                                     struct job_result *result,

@@ -125,7 +125,8 @@ static enum reshard_status sim_size(struct store_file *file, uint64_t *out,
 }
 
 /* Nothing to wait for: the simulated disk had the bytes when the write returned, and this machine's
- * own durability is no part of the simulation. A thousand ranks would spend most of a save in it. */
+ * own durability is no part of the simulation. A thousand ranks would spend most of a save in it.
+ */
 static enum reshard_status sim_sync(struct store_file *file, struct reshard_error *error)
 {
     (void)file;

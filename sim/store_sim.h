@@ -1,7 +1,7 @@
 /*
- * A store on a simulated cluster: the files are real, the time is the cluster's. Transfers take what
- * the disk and, with storage servers, the network between would take; SimGrid shares both among all
- * that use them at once.
+ * A store on a simulated cluster: the files are real, the time is the cluster's. Transfers take
+ * what the disk and, with storage servers, the network between would take; SimGrid shares both
+ * among all that use them at once.
  *
  * The bytes of a write reach the real file at the end of its simulated duration, so that whatever
  * fails in between finds no data that cannot be there yet. A read costs its time when it succeeded.
@@ -22,15 +22,16 @@ struct store_sim {
     uint32_t servers;
 };
 
-/* Local, in a simulated rank. Without `servers` a file is on the disk of the node that uses it. With
- * them, rank-00007.h5 is on the disk of the host "storage-K", K being 7 modulo the servers, and files
- * that carry no number are on storage-0. EINVAL when the platform lacks such a host or disk. `real`
- * is borrowed. */
+/* Local, in a simulated rank. Without `servers` a file is on the disk of the node that uses it.
+ * With them, rank-00007.h5 is on the disk of the host "storage-K", K being 7 modulo the servers,
+ * and files that carry no number are on storage-0. EINVAL when the platform lacks such a host or
+ * disk. `real` is borrowed. */
 RESHARD_MUST_CHECK enum reshard_status store_sim_open(struct store_sim *out, struct store *real,
                                                       uint32_t servers,
                                                       struct reshard_error *error);
 
-/* Local. The server of a file: by the number at the end of its name's stem. Exposed for its test. */
+/* Local. The server of a file: by the number at the end of its name's stem. Exposed for its test.
+ */
 uint32_t store_sim_server(const char *path, uint32_t servers);
 
 #endif

@@ -33,8 +33,7 @@ static enum reshard_status box_visit(const struct train *train, uint32_t tensor,
                                      struct reshard_error *error)
 {
     const struct reshard_model *model = reshard_layout_model(train->layout);
-    const struct reshard_box whole =
-        reshard_box_whole(&reshard_model_tensor(model, tensor)->shape);
+    const struct reshard_box whole = reshard_box_whole(&reshard_model_tensor(model, tensor)->shape);
     struct reshard_box_runs runs = reshard_box_runs(box, &whole, box);
     while (reshard_box_runs_next(&runs)) {
         const struct segment segment = {runs.source, box_local + runs.target, runs.count};
@@ -52,8 +51,7 @@ static enum reshard_status tensor_visit(const struct train *train, uint32_t tens
 {
     struct reshard_box_list boxes = RESHARD_BOX_LIST_INIT;
     uint64_t local = 0;
-    enum reshard_status status =
-        reshard_layout_boxes(train->layout, tensor, train->rank, &boxes);
+    enum reshard_status status = reshard_layout_boxes(train->layout, tensor, train->rank, &boxes);
     if (status != RESHARD_OK)
         goto cleanup;
     for (uint64_t i = 0; i < boxes.count; i++) {
@@ -90,7 +88,8 @@ static struct stream stream_of(const struct train *train, const char *fqn, uint6
 }
 
 /* The words of the elements [begin, begin + count), count <= BLOCK_ELEMENTS. Returned is where
- * they begin in `words`, which has room for the neighbours that share the first and last counter. */
+ * they begin in `words`, which has room for the neighbours that share the first and last counter.
+ */
 static const uint32_t *stream_words(const struct stream *stream, uint64_t begin, uint64_t count,
                                     uint32_t words[BLOCK_ELEMENTS + 2 * PHILOX_WORDS])
 {
@@ -428,8 +427,8 @@ static enum reshard_status step_count(const float *slot, const char *fqn, uint64
     return RESHARD_OK;
 }
 
-static enum reshard_status parameter_step(const struct train *train, uint32_t tensor,
-                                          uint64_t step, struct reshard_error *error)
+static enum reshard_status parameter_step(const struct train *train, uint32_t tensor, uint64_t step,
+                                          struct reshard_error *error)
 {
     const struct reshard_model *model = reshard_layout_model(train->layout);
     const struct reshard_optimizer *optimizer = train->optimizer;

@@ -32,9 +32,8 @@ struct train {
  * (unless NULL), of which only this rank's ranges are read; slots zero bits. EMISMATCH when a
  * parameter is not in the file with the same dtype and shape; EIO, ENOMEM.
  */
-RESHARD_MUST_CHECK enum reshard_status train_begin(const struct train *train,
-                                                   const struct safetensors *file,
-                                                   struct reshard_error *error);
+RESHARD_MUST_CHECK enum reshard_status
+train_begin(const struct train *train, const struct safetensors *file, struct reshard_error *error);
 
 /*
  * One optimizer step: training step `step`, from 1. Parameters that are not trained keep their
