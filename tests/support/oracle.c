@@ -1,0 +1,309 @@
+#include "support/oracle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *must_have(size_t count, size_t size)
+{
+    void *memory = calloc(count + 1, size);
+
+    if (!memory)
+        abort();
+    return memory;
+}
+
+/* ---- indices --------------------------------------------------------------------------------- */
+
+struct oracle_walk oracle_walk(const struct reshard_box *box)
+{
+    return (struct oracle_walk){.box = *box};
+}
+
+bool oracle_walk_next(struct oracle_walk *walk)
+{
+    uint32_t d = walk->box.ndim;
+
+    if (!walk->started) {
+        walk->started = true;
+        memcpy(walk->index, walk->box.begin, sizeof walk->index);
+        for (d = 0; d < walk->box.ndim; d++)
+            if (walk->box.begin[d] >= walk->box.end[d])
+                return false;
+        return true;
+    }
+    while (d > 0) {
+        d--;
+        if (++walk->index[d] < walk->box.end[d])
+            return true;
+        walk->index[d] = walk->box.begin[d];
+    }
+    return false;
+}
+
+uint64_t oracle_number(const uint64_t *index, const struct reshard_box *container)
+{
+    uint64_t number = 0, weight = 1;
+
+    for (uint32_t d = container->ndim; d > 0; d--) {
+        number += weight * (index[d - 1] - container->begin[d - 1]);
+        weight *= container->end[d - 1] - container->begin[d - 1];
+    }
+    return number;
+}
+
+/* ---- random shapes, boxes, models ------------------------------------------------------------ */
+
+struct reshard_shape oracle_shape(struct test_random *random, uint32_t dims, uint64_t size,
+                                  uint64_t most)
+{
+    struct reshard_shape shape = {.ndim = (uint32_t)test_random_below(random, dims)};
+    uint64_t elements = 1;
+
+    for (uint32_t d = 0; d < shape.ndim; d++) {
+        const bool empty = test_random_below(random, 40) == 0;
+        shape.size[d] = empty ? 0 : 1 + test_random_below(random, size - 1);
+        if (elements * shape.size[d] > most)
+            shape.size[d] = 1;
+        elements *= shape.size[d];
+    }
+    return shape;
+}
+
+uint64_t oracle_partition(struct test_random *random, const struct reshard_shape *shape,
+                          struct reshard_box *out, uint64_t most)
+{
+    const uint64_t cuts = test_random_below(random, most);
+    uint64_t count = 1;
+
+    out[0] = (struct reshard_box){.ndim = shape->ndim};
+    for (uint32_t d = 0; d < shape->ndim; d++)
+        out[0].end[d] = shape->size[d];
+    for (uint64_t i = 0; shape->ndim > 0 && i < cuts; i++) {
+        struct reshard_box *box = &out[test_random_below(random, count)];
+        const uint64_t d = test_random_below(random, shape->ndim);
+        const uint64_t at =
+            box->begin[d] + test_random_below(random, box->end[d] - box->begin[d] + 1);
+        out[count] = *box;
+        box->end[d] = at;
+        out[count++].begin[d] = at;
+    }
+    for (uint64_t i = count; i > 1; i--) {
+        const uint64_t j = test_random_below(random, i);
+        const struct reshard_box other = out[j];
+        out[j] = out[i - 1];
+        out[i - 1] = other;
+    }
+    return count;
+}
+
+struct reshard_box oracle_box(struct test_random *random, const struct reshard_shape *shape)
+{
+    struct reshard_box box = {.ndim = shape->ndim};
+
+    for (uint32_t d = 0; d < shape->ndim; d++) {
+        const uint64_t a = test_random_below(random, shape->size[d] + 1);
+        const uint64_t b = test_random_below(random, shape->size[d] + 1);
+        box.begin[d] = a < b ? a : b;
+        box.end[d] = a < b ? b : a;
+    }
+    return box;
+}
+
+static void must_be_added(enum reshard_status status)
+{
+    if (status) {
+        fprintf(stderr, "the oracle's model is refused: %s\n", reshard_status_name(status));
+        abort();
+    }
+}
+
+void oracle_add(struct reshard_model *model, const char *fqn, const char *unit,
+                enum reshard_dtype dtype, uint32_t ndim, const uint64_t *size)
+{
+    struct reshard_shape shape = {.ndim = ndim};
+
+    if (ndim)
+        memcpy(shape.size, size, ndim * sizeof *size);
+    must_be_added(reshard_model_add(model, fqn, unit, dtype, &shape, NULL));
+}
+
+struct reshard_model *oracle_model(struct test_random *random)
+{
+    static const enum reshard_dtype floats[] = {RESHARD_DTYPE_F64, RESHARD_DTYPE_F32,
+                                                RESHARD_DTYPE_F16, RESHARD_DTYPE_BF16};
+    static const enum reshard_dtype others[] = {RESHARD_DTYPE_I64, RESHARD_DTYPE_BOOL,
+                                                RESHARD_DTYPE_C64, RESHARD_DTYPE_F8_E4M3FN,
+                                                RESHARD_DTYPE_U16};
+    static const char *const units[] = {"", "block", "head"};
+    const uint64_t tensors = 1 + test_random_below(random, 7);
+    const struct reshard_shape scalar = {.ndim = 0};
+    enum reshard_dtype unit_dtype[3];
+    struct reshard_model *model;
+
+    must_be_added(reshard_model_open(&model));
+    for (int u = 0; u < 3; u++)
+        unit_dtype[u] = floats[test_random_below(random, 4)];
+    for (uint64_t t = 0; t < tensors; t++) {
+        const struct reshard_shape shape = oracle_shape(random, 5, 9, 120);
+        const uint64_t unit = test_random_below(random, 3);
+        const enum reshard_dtype dtype =
+            test_random_below(random, 4) ? unit_dtype[unit] : others[test_random_below(random, 5)];
+        char fqn[24];
+        (void)snprintf(fqn, sizeof fqn, "t%" PRIu64, t);
+        oracle_add(model, fqn, units[unit], dtype, shape.ndim, shape.size);
+        if (test_random_below(random, 3) == 0)
+            must_be_added(reshard_model_add_slot(
+                model, fqn, "like", others[test_random_below(random, 5)], &shape, true, NULL));
+        if (test_random_below(random, 4) == 0)
+            must_be_added(
+                reshard_model_add_slot(model, fqn, "step", floats[1], &scalar, false, NULL));
+    }
+    return model;
+}
+
+struct reshard_model *oracle_odd_model(void)
+{
+    const struct reshard_shape scalar = {.ndim = 0}, rows = {.ndim = 2, .size = {3, 5}};
+    struct reshard_model *model;
+
+    must_be_added(reshard_model_open(&model));
+    oracle_add(model, "weight", "", RESHARD_DTYPE_F32, 2, (const uint64_t[]){5, 7});
+    oracle_add(model, "scale", "", RESHARD_DTYPE_F32, 0, NULL);
+    oracle_add(model, "none", "", RESHARD_DTYPE_F32, 2, (const uint64_t[]){0, 4});
+    oracle_add(model, "ids", "", RESHARD_DTYPE_I64, 1, (const uint64_t[]){11});
+    oracle_add(model, "wide", "", RESHARD_DTYPE_F32, 2, (const uint64_t[]){1, 17});
+    oracle_add(model, "flag", "", RESHARD_DTYPE_BOOL, 0, NULL);
+    oracle_add(model, "block.w", "block", RESHARD_DTYPE_BF16, 3, (const uint64_t[]){3, 4, 5});
+    oracle_add(model, "block.b", "block", RESHARD_DTYPE_BF16, 1, (const uint64_t[]){3});
+    oracle_add(model, "block.none", "block", RESHARD_DTYPE_BF16, 1, (const uint64_t[]){0});
+    oracle_add(model, "block.z", "block", RESHARD_DTYPE_C64, 2, (const uint64_t[]){2, 3});
+    oracle_add(model, "block.end", "block", RESHARD_DTYPE_BF16, 1, (const uint64_t[]){1});
+    oracle_add(model, "ints", "ints", RESHARD_DTYPE_I32, 1, (const uint64_t[]){6});
+    must_be_added(reshard_model_add_slot(model, "block.w", "exp_avg", RESHARD_DTYPE_F32, &scalar,
+                                         true, NULL));
+    must_be_added(
+        reshard_model_add_slot(model, "weight", "exp_avg", RESHARD_DTYPE_F32, &scalar, true, NULL));
+    must_be_added(
+        reshard_model_add_slot(model, "ids", "mask", RESHARD_DTYPE_U8, &scalar, true, NULL));
+    must_be_added(
+        reshard_model_add_slot(model, "weight", "step", RESHARD_DTYPE_F32, &scalar, false, NULL));
+    must_be_added(
+        reshard_model_add_slot(model, "block.w", "rows", RESHARD_DTYPE_F64, &rows, false, NULL));
+    return model;
+}
+
+/* ---- who holds what -------------------------------------------------------------------------- */
+
+/* ceil(n / w), by counting. */
+static uint64_t chunk_of(uint64_t n, uint64_t w)
+{
+    uint64_t chunk = 0;
+
+    while (chunk * w < n)
+        chunk++;
+    return chunk;
+}
+
+/* Bytes of the floats that FSDP1 flattens, 0 for every other type. */
+static uint64_t flat_bytes(enum reshard_dtype dtype)
+{
+    switch (dtype) {
+    case RESHARD_DTYPE_F64:
+        return 8;
+    case RESHARD_DTYPE_F32:
+        return 4;
+    case RESHARD_DTYPE_F16:
+    case RESHARD_DTYPE_BF16:
+        return 2;
+    default:
+        return 0;
+    }
+}
+
+/* One entry of a flat parameter at a time goes by: padding, or an element of a tensor. */
+struct flat_walk {
+    struct oracle_places *places;
+    uint32_t wanted;
+    uint64_t shard_begin, shard_end; /* of the holder; set for the second walk */
+};
+
+static void entry(struct flat_walk *walk, uint32_t tensor, uint64_t element)
+{
+    const uint64_t at = walk->places->total++;
+
+    if (tensor != walk->wanted || at < walk->shard_begin || at >= walk->shard_end)
+        return;
+    walk->places->flat[element] = at - walk->shard_begin;
+    walk->places->packed[element] = walk->places->held++;
+}
+
+static void walk_unit(struct flat_walk *walk, const struct reshard_model *model,
+                      const struct reshard_layout_options *options, uint32_t unit)
+{
+    const uint64_t shard = options->shard ? options->shard : 1;
+
+    walk->places->total = 0;
+    for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
+        const uint64_t bytes = flat_bytes(options->forward ? options->forward : tensor->dtype);
+        if (tensor->slot[0] || tensor->unit != unit || flat_bytes(tensor->dtype) == 0)
+            continue;
+        while (options->orig_params && walk->places->total % (16 / bytes) != 0)
+            entry(walk, UINT32_MAX, 0);
+        for (uint64_t e = 0; e < tensor->count; e++)
+            entry(walk, t, e);
+    }
+    while (options->orig_params && walk->places->total % shard != 0)
+        entry(walk, UINT32_MAX, 0);
+}
+
+static void place_flat(struct oracle_places *places, const struct reshard_model *model,
+                       const struct reshard_layout_options *options, uint32_t parameter,
+                       uint64_t coordinate)
+{
+    const uint32_t unit = reshard_model_tensor(model, parameter)->unit;
+    struct flat_walk walk = {.places = places, .wanted = parameter};
+
+    walk_unit(&walk, model, options, unit);
+    places->shard = chunk_of(places->total, options->shard ? options->shard : 1);
+    walk.shard_begin = places->shard * coordinate;
+    walk.shard_end = walk.shard_begin + places->shard;
+    walk_unit(&walk, model, options, unit);
+}
+
+struct oracle_places oracle_places(const struct reshard_model *model,
+                                   const struct reshard_layout_options *options, uint32_t tensor,
+                                   uint64_t holder)
+{
+    const struct reshard_tensor *asked = reshard_model_tensor(model, tensor);
+    const uint64_t shard = options->shard ? options->shard : 1, coordinate = holder % shard;
+    const bool own = asked->like == RESHARD_LIKE_NONE;
+    const struct reshard_tensor *parameter = own ? asked : reshard_model_tensor(model, asked->like);
+    struct oracle_places places = {.count = asked->count};
+    uint64_t chunk;
+
+    places.packed = must_have(places.count, sizeof *places.packed);
+    places.flat = must_have(places.count, sizeof *places.flat);
+    memset(places.packed, 0xff, places.count * sizeof *places.packed);
+    memset(places.flat, 0xff, places.count * sizeof *places.flat);
+    places.is_flat =
+        !own && options->kind == RESHARD_LAYOUT_FSDP1 && flat_bytes(parameter->dtype) > 0;
+    if (places.is_flat) {
+        place_flat(&places, model, options, asked->like, coordinate);
+        return places;
+    }
+    const bool rows =
+        !own && options->kind == RESHARD_LAYOUT_FSDP2 && asked->shape.ndim > 0 && places.count > 0;
+    chunk = rows ? chunk_of(asked->shape.size[0], shard) : 0;
+    for (uint64_t e = 0; e < places.count; e++)
+        if (!rows || e / (places.count / asked->shape.size[0]) / chunk == coordinate)
+            places.packed[e] = places.held++;
+    return places;
+}
+
+void oracle_places_release(struct oracle_places *places)
+{
+    free(places->packed);
+    free(places->flat);
+    *places = (struct oracle_places){.count = 0};
+}

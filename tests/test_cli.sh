@@ -1,0 +1,155 @@
+#!/bin/sh
+# test_cli.sh RESHARD SOURCE: the command as people use it. Each case is a command line, its exit
+# status, and a text that must be in what it printed, on either stream.
+set -u
+reshard=$1 source=$2
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+passed=0
+
+# expect STATUS TEXT ARGUMENTS...
+expect() {
+    status=$1 text=$2
+    shift 2
+    "$reshard" "$@" >out 2>err </dev/null
+    got=$?
+    if [ "$got" -ne "$status" ]; then
+        echo "FAILED: reshard $*: exit status $got, not $status"
+        sed 's/^/    /' out err
+        failed=$((failed + 1))
+    elif ! cat out err | grep -qF -- "$text"; then
+        echo "FAILED: reshard $*: '$text' is not in what it printed:"
+        sed 's/^/    /' out err
+        failed=$((failed + 1))
+    else
+        passed=$((passed + 1))
+    fi
+}
+
+# check TEXT COMMAND...: any other condition
+check() {
+    text=$1
+    shift
+    if "$@" >check.out 2>&1; then
+        passed=$((passed + 1))
+    else
+        echo "FAILED: $text"
+        failed=$((failed + 1))
+    fi
+}
+
+suite=$source/scenarios
+example=$suite/seed-example.yaml
+
+# Wrong usage: exit 2, and what was meant.
+expect 2 "Usage: reshard COMMAND"
+expect 2 "'rnu' is no command of reshard; did you mean 'run'?" rnu "$example"
+expect 2 "'frobnicate' is no command of reshard; \`reshard --help\` lists them" frobnicate
+expect 2 "options come after the command" --json
+expect 2 "\`reshard run\` needs PATH..." run
+expect 2 "no such option of \`reshard run\`; did you mean --json?" run --jsn x "$example"
+expect 2 "-z: no such option" run -z "$example"
+expect 2 "--json needs a value" run "$example" --json
+expect 2 "--quiet takes no value" run --quiet=yes "$example"
+expect 2 "--on real: it is sim" run --on real "$example"
+expect 2 "--seed -1: not a whole number" run --seed -1 "$example"
+expect 2 "--seed 9223372036854775808: not a whole number" run --seed 9223372036854775808 "$example"
+expect 2 "--timeout never: not a number" run --timeout never "$example"
+expect 2 "it needs --on mpi" run --launcher mpiexec "$example"
+expect 2 "not the words of a command" run --on mpi --launcher "srun 'open" "$example"
+expect 2 "exclude each other" run -q -v "$example"
+expect 2 "nowhere.yaml: No such file" run nowhere.yaml
+expect 2 "no scenario (*.yaml)" run "$work"
+expect 2 "needs a FILE" check
+expect 2 "'c'" inspect a b c
+expect 2 "nowhere: No such file" inspect nowhere
+expect 2 "needs DIR" verify
+expect 2 "nowhere: No such file" verify nowhere
+expect 2 "a checkpoint is a directory" verify "$example"
+expect 2 "belong together" verify "$work" --step 3
+expect 2 "belong together" verify "$work" --scenario "$example"
+
+# Help and version are results.
+expect 0 "Commands:" --help
+expect 0 "Usage: reshard run" run --help
+expect 0 "Usage: reshard verify" help verify
+expect 0 "reshard " --version
+check "help goes to standard output" test -s out
+
+# Scenario files that are wrong: place, line and caret.
+printf 'scenario: 1\nnmae: wrong\n' >wrong.yaml
+expect 2 "wrong.yaml:2:1: error:" check wrong.yaml
+expect 2 "did you mean 'name'" run wrong.yaml
+expect 2 "1 could not finish" run wrong.yaml
+expect 0 "seed-example is valid: 9 steps, 2 worlds, up to 4 ranks, 20 parameters" check "$example"
+expect 0 '"$schema"' check --schema
+expect 2 "--schema alone" check --schema "$example"
+
+# Models and safetensors files.
+expect 0 "124,439,808 parameters" inspect "$suite/models/gpt2-124m.yaml"
+expect 0 "transformer.wte.weight" inspect "$suite/models/gpt2-124m.yaml" 'transformer.wte.*'
+expect 0 "31,121 parameters in 41 tensors" inspect "$suite/models/tiny-bert.safetensors"
+expect 0 '"parameters": 31121' inspect "$suite/models/tiny-bert.safetensors" --json -
+expect 2 "did you mean 'weight'?" inspect "$suite/models/linear-4x4.yaml" wieght
+expect 4 "No such file" inspect "$suite/models/linear-4x4.yaml" --json nowhere/out.json
+
+# A run, its results in every form, and byte-identical JSON.
+expect 0 "1 scenario in" run "$example" --keep kept --json first.json --junit first.xml
+expect 0 "digest" run -q --json second.json "$example"
+check "the same scenario and seed give the same JSON" cmp first.json second.json
+expect 0 '"result": "pass"' run --json - "$example"
+check "standard output is JSON alone" cmp out first.json
+expect 0 "1 passed" run --seed 7 --json third.json "$example"
+check "another seed gives another state" sh -c '! cmp -s first.json third.json'
+check "JUnit has a case for each step" test "$(grep -c '<testcase' first.xml)" -eq 9
+expect 2 "remove it, or keep elsewhere" run --keep kept "$example"
+expect 0 "1 passed" run --on mpi "$example"
+expect 0 "1 passed" run --on=mpi --timeout=600 -v -- "$example"
+mkdir "a folder"
+check "folders may have spaces" env TMPDIR="$work/a folder" "$reshard" run -q --json out "$example"
+check "where a run works changes nothing" cmp out first.json
+expect 4 "cannot start 'no-such-launcher'" run --on mpi --launcher no-such-launcher "$example"
+expect 1 "the job was ended after 0.05 seconds" run --timeout 0.05 "$suite/thousand-ranks.yaml"
+expect 4 "nowhere/out.json: No such file" run --json nowhere/out.json "$example"
+printf 'scenario: 1\nname: bound\nabout: A bound that cannot hold.\nmodel: {tensors: {w: [4]}}\n' >bound.yaml
+printf 'steps:\n  - start: {ranks: 2, layout: fsdp1}\n  - save: a\n' >>bound.yaml
+printf '    expect: {seconds: {at_least: 10}}\n' >>bound.yaml
+expect 1 "expected at least 10 s" run bound.yaml
+expect 1 "1 passed, 1 failed" run bound.yaml "$example"
+expect 2 "1 passed, 1 failed, 1 could not finish" run bound.yaml "$example" wrong.yaml
+
+# Its checkpoint: whole, then damaged in one bit, then cut, then without its manifest.
+checkpoint=kept/seed-example/checkpoints/step3
+expect 0 "training step 3, saved by 4 ranks as fsdp1" inspect $checkpoint
+expect 0 '"whole": true' inspect --json - $checkpoint
+expect 0 "all as it should be" verify $checkpoint
+expect 0 "all as it should be" verify $checkpoint --against $checkpoint
+expect 0 "all as it should be" verify $checkpoint --scenario "$example" --step 3
+expect 1 "not the state of training step 4" verify $checkpoint --scenario "$example" --step 4
+expect 0 '"status": "OK"' verify $checkpoint --json -
+cp -r $checkpoint damaged
+printf 'x' | dd of=damaged/rank-00001.h5 bs=1 seek=16385 conv=notrunc 2>dd.log
+expect 3 "rank-00001.h5" verify damaged
+expect 3 "EDIGEST" verify damaged --against $checkpoint
+expect 1 "EDIGEST" verify $checkpoint --against damaged
+truncate -s 1000 damaged/rank-00002.h5
+expect 3 "1 of 4 files missing or cut short" inspect damaged
+expect 3 "DAMAGED" inspect damaged
+rm damaged/manifest.json
+expect 3 "no manifest.json" inspect damaged
+expect 3 "manifest.json" verify damaged
+
+# Interrupted: children end, temporary files go, exit 130.
+mkdir tmp
+TMPDIR=$work/tmp "$reshard" run -q "$suite/thousand-ranks.yaml" >out 2>err &
+command=$!
+until [ -e tmp/reshard-*/world-0/log ] 2>/dev/null; do :; done
+kill -TERM $command
+wait $command
+check "an interrupted run exits with 130" test $? -eq 130
+check "an interrupted run leaves no temporary files" test -z "$(ls -A tmp)"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

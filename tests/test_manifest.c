@@ -1,0 +1,362 @@
+/*
+ * The manifest: what is encoded is decoded, equal manifests are equal bytes, and a text that breaks
+ * the format in any one place is refused with the member named. Method: a good manifest is changed
+ * by replacing one text with another, and its CRC is made right again, so that the CRC does not
+ * hide what the strict reader must see for itself.
+ */
+#include "core/digest.h"
+#include "core/manifest.h"
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TAIL_BYTES = 32 };
+static const char NAME[] = "step7/manifest.json";
+
+static void add(struct reshard_model *model, const char *fqn, const char *unit,
+                enum reshard_dtype dtype, struct reshard_shape shape)
+{
+    ck_assert_int_eq(reshard_model_add(model, fqn, unit, dtype, &shape, NULL), RESHARD_OK);
+}
+
+static struct reshard_model *make_model(void)
+{
+    struct reshard_model *model = NULL;
+    const struct reshard_shape scalar = {0, {0}};
+    const struct reshard_shape like = {2, {4, 4}};
+    ck_assert_int_eq(reshard_model_open(&model), RESHARD_OK);
+    add(model, "embed.weight", "", RESHARD_DTYPE_F32, like);
+    add(model, "h.0.weight", "h.0", RESHARD_DTYPE_BF16, (struct reshard_shape){1, {10}});
+    add(model, "h.\"0\"\\\n.\xc3\xa9", "h.0", RESHARD_DTYPE_BOOL,
+        (struct reshard_shape){3, {0, 2, 1}});
+    ck_assert_int_eq(reshard_model_add_slot(model, "embed.weight", "exp_avg", RESHARD_DTYPE_F32,
+                                            &like, true, NULL),
+                     RESHARD_OK);
+    ck_assert_int_eq(reshard_model_add_slot(model, "embed.weight", "step", RESHARD_DTYPE_F32,
+                                            &scalar, false, NULL),
+                     RESHARD_OK);
+    ck_assert_int_eq(reshard_model_tie(model, "head.weight", "embed.weight", NULL), RESHARD_OK);
+    return model;
+}
+
+static uint64_t digests[] = {1, 0x995dc9bbdf1939fa, 0, UINT64_MAX, 5};
+static struct manifest_file files[] = {{"rank-00000.h5", 0, 20480, 0xabc},
+                                       {"rank-00005.h5", 5, INT64_MAX, 0}};
+
+static struct manifest make_manifest(void)
+{
+    return (struct manifest){
+        7, 6,    {RESHARD_LAYOUT_FSDP1, 2, 3, true, RESHARD_DTYPE_BF16}, make_model(), digests,
+        2, files};
+}
+
+/* Encode, and free the model; the caller frees the text. */
+static char *encode(struct manifest *manifest, size_t *bytes)
+{
+    char *text = NULL;
+    ck_assert_int_eq(manifest_encode(manifest, &text, bytes), RESHARD_OK);
+    ck_assert_uint_eq(strlen(text), *bytes);
+    reshard_model_close(manifest->model);
+    return text;
+}
+
+static char *encode_good(void)
+{
+    struct manifest manifest = make_manifest();
+    size_t bytes;
+    return encode(&manifest, &bytes);
+}
+
+static void make_crc_right(char *text)
+{
+    char tail[TAIL_BYTES + 1];
+    const size_t covered = strlen(text) - TAIL_BYTES;
+    (void)snprintf(tail, sizeof tail, "  \"crc64\": \"%016" PRIx64 "\"\n}\n",
+                   digest_crc(0, text, covered));
+    memcpy(text + covered, tail, TAIL_BYTES);
+}
+
+/* A copy of `text` with the first `from` replaced, and the CRC right. */
+static char *with(const char *text, const char *from, const char *to)
+{
+    const char *const at = strstr(text, from);
+    ck_assert_msg(at, "'%s' is not in the manifest", from);
+    char *const changed = calloc(1, strlen(text) + strlen(to) + 1);
+    ck_assert_ptr_nonnull(changed);
+    memcpy(changed, text, (size_t)(at - text));
+    strcat(changed, to);
+    strcat(changed, at + strlen(from));
+    make_crc_right(changed);
+    return changed;
+}
+
+static void assert_refused(const char *text, size_t bytes, const char *reason)
+{
+    struct manifest manifest;
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    ck_assert_int_eq(manifest_decode(&manifest, text, bytes, NAME, &error), RESHARD_EFORMAT);
+    ck_assert_msg(strncmp(error.text, NAME, strlen(NAME)) == 0 && strstr(error.text, reason),
+                  "'%s' should name the file and say '%s'", error.text, reason);
+    ck_assert(!manifest.model && !manifest.digest && !manifest.file);
+}
+
+START_TEST(what_is_encoded_is_decoded)
+{
+    struct manifest again;
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct reshard_model *const model = make_model();
+    char *const text = encode_good();
+    const enum reshard_status status = manifest_decode(&again, text, strlen(text), NAME, &error);
+    ck_assert_msg(status == RESHARD_OK, "%s", error.text);
+    ck_assert_uint_eq(again.step, 7);
+    ck_assert_uint_eq(again.world, 6);
+    ck_assert_int_eq(again.layout.kind, RESHARD_LAYOUT_FSDP1);
+    ck_assert(again.layout.replicate == 2 && again.layout.shard == 3 && again.layout.orig_params);
+    ck_assert_int_eq(again.layout.forward, RESHARD_DTYPE_BF16);
+    ck_assert_uint_eq(reshard_model_hash(again.model), reshard_model_hash(model));
+    ck_assert_mem_eq(again.digest, digests, sizeof digests);
+    ck_assert_uint_eq(again.file_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_str_eq(again.file[i].name, files[i].name);
+        ck_assert(again.file[i].writer == files[i].writer && again.file[i].seal == files[i].seal &&
+                  again.file[i].bytes == files[i].bytes);
+    }
+    ck_assert_ptr_eq(manifest_find_file(&again, 5), &again.file[1]);
+    ck_assert_ptr_null(manifest_find_file(&again, 4));
+    ck_assert_ptr_null(manifest_find_file(&again, 6));
+    manifest_release(&again);
+    reshard_model_close(model);
+    free(text);
+}
+END_TEST
+
+START_TEST(a_decoded_manifest_encodes_to_the_same_bytes)
+{
+    static const struct reshard_layout_options layouts[] = {
+        {RESHARD_LAYOUT_FSDP1, 2, 3, true, RESHARD_DTYPE_BF16},
+        {RESHARD_LAYOUT_FSDP1, 0, 6, false, RESHARD_DTYPE_NONE},
+        {RESHARD_LAYOUT_FSDP2, 1, 6, false, RESHARD_DTYPE_NONE},
+        {RESHARD_LAYOUT_FSDP2, 3, 2, false, RESHARD_DTYPE_NONE},
+        {RESHARD_LAYOUT_DDP, 6, 0, false, RESHARD_DTYPE_NONE},
+    };
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
+        struct manifest manifest = make_manifest();
+        struct manifest again;
+        size_t bytes;
+        size_t again_bytes;
+        char *again_text = NULL;
+        manifest.layout = layouts[i];
+        char *const text = encode(&manifest, &bytes);
+        ck_assert_int_eq(manifest_decode(&again, text, bytes, NAME, NULL), RESHARD_OK);
+        ck_assert_int_eq(manifest_encode(&again, &again_text, &again_bytes), RESHARD_OK);
+        ck_assert_str_eq(again_text, text);
+        manifest_release(&again);
+        free(again_text);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(a_manifest_of_nothing_is_a_manifest)
+{
+    struct manifest manifest = MANIFEST_INIT;
+    struct manifest again;
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    size_t bytes;
+    manifest.world = 1;
+    ck_assert_int_eq(reshard_model_open(&manifest.model), RESHARD_OK);
+    char *const text = encode(&manifest, &bytes);
+    const enum reshard_status status = manifest_decode(&again, text, bytes, NAME, &error);
+    ck_assert_msg(status == RESHARD_OK, "%s", error.text);
+    ck_assert_uint_eq(again.file_count, 0);
+    manifest_release(&again);
+    free(text);
+}
+END_TEST
+
+START_TEST(an_entry_of_tensors_is_one_line_as_specified)
+{
+    char *const text = encode_good();
+    ck_assert_ptr_nonnull(
+        strstr(text, "\n    {\"fqn\": \"embed.weight\", \"slot\": \"exp_avg\", \"dtype\": \"f32\", "
+                     "\"shape\": [4, 4], \"unit\": 0, \"like\": true, "
+                     "\"digest\": \"ffffffffffffffff\"},\n"));
+    free(text);
+}
+END_TEST
+
+START_TEST(what_no_manifest_may_say_is_not_encoded)
+{
+    char *text;
+    size_t bytes;
+    for (int i = 0; i < 6; i++) {
+        struct manifest manifest = make_manifest();
+        struct manifest_file bad[] = {files[0], files[1]};
+        manifest.file = bad;
+        if (i == 0)
+            manifest.world = 5;
+        else if (i == 1)
+            manifest.step = (uint64_t)INT64_MAX + 1;
+        else if (i == 2)
+            bad[1] = bad[0];
+        else if (i == 3)
+            bad[1].name[6] = '1';
+        else if (i == 4)
+            manifest.layout = (struct reshard_layout_options){
+                .kind = RESHARD_LAYOUT_DDP, .replicate = 2, .shard = 3};
+        else
+            bad[0].bytes = 0;
+        ck_assert_msg(manifest_encode(&manifest, &text, &bytes) == RESHARD_EINVAL, "case %d", i);
+        reshard_model_close(manifest.model);
+    }
+}
+END_TEST
+
+START_TEST(no_flipped_bit_is_believed)
+{
+    char *const text = encode_good();
+    const size_t bytes = strlen(text);
+    for (size_t bit = 0; bit < 8 * bytes; bit++) {
+        struct manifest manifest;
+        text[bit / 8] ^= (char)(1 << bit % 8);
+        ck_assert_msg(manifest_decode(&manifest, text, bytes, NAME, NULL) == RESHARD_EFORMAT,
+                      "bit %zu", bit);
+        text[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    free(text);
+}
+END_TEST
+
+START_TEST(no_shortened_manifest_is_believed)
+{
+    char *const text = encode_good();
+    for (size_t bytes = 0; bytes < strlen(text); bytes++)
+        assert_refused(text, bytes, "crc64");
+    free(text);
+}
+END_TEST
+
+static const struct {
+    const char *from;
+    const char *to;
+    const char *reason;
+} hostile[] = {
+    {"\"format\": \"reshard\"", "\"format\": \"other\"", "format: 'other'"},
+    {"\"format\": \"reshard\",", "", "format: a string is needed"},
+    {"\"version\": 1", "\"version\": 2", "version: 2; this release reads version 1"},
+    {"\"version\": 1", "\"version\": \"1\"", "version: an integer"},
+    {"\"version\": 1", "\"version\": 1.0", "version: an integer"},
+    {"\"step\": 7", "\"step\": -1", "step: an integer of at least 0"},
+    {"\"step\": 7", "\"step\": 9223372036854775808", "line 4"},
+    {"\"step\": 7", "\"step\": 7, \"step\": 7", "duplicate"},
+    {"\"step\": 7", "\"stop\": 7", "stop: no such member"},
+    {"\"step\": 7,", "", "step: an integer"},
+    {"\"world\": 6", "\"world\": 0", "world: an integer of at least 1"},
+    {"\"world\": 6", "\"world\": 5", "world: 5, but layout.mesh has 6 ranks"},
+    {"\"replicate\": 2", "\"replicate\": 6148914691236517206", "layout.mesh"},
+    {"\"shard\": 3", "\"shard\": 0", "layout.mesh.shard: an integer of at least 1"},
+    {"\"shard\": 3", "\"tensor\": 3", "layout.mesh.tensor: no such member"},
+    {"\"kind\": \"fsdp1\"", "\"kind\": \"fsdp3\"", "layout.kind: 'fsdp3' is no layout"},
+    {"\"kind\": \"fsdp1\"", "\"kind\": \"fsdp2\"", "no such member"},
+    {", \"orig_params\": true, \"forward\": \"bf16\"", "", "layout.orig_params: true or false"},
+    {", \"forward\": \"bf16\"", "", "layout.forward: a string is needed"},
+    {"\"forward\": \"bf16\"", "\"forward\": \"bf17\"", "layout.forward: 'bf17' is no dtype"},
+    {"\"kind\": \"fsdp1\", \"mesh\": {\"replicate\": 2, \"shard\": 3}, \"orig_params\": true, "
+     "\"forward\": \"bf16\"",
+     "\"kind\": \"ddp\", \"mesh\": {\"replicate\": 2, \"shard\": 3}",
+     "layout.mesh.shard: ddp shards nothing"},
+    {"    \"\",\n", "", "units[0]: the first unit"},
+    {"    \"\",\n    \"h.0\"\n", "", "units: must begin with"},
+    {"\"h.0\"\n", "\"h.0\", \"h.0\"\n", "units[2]: 'h.0' is there twice or has no tensor"},
+    {"\"h.0\"\n", "\"h.0\", \"h.1\"\n", "units[2]: 'h.1' is there twice or has no tensor"},
+    {"\"h.0\"\n", "7\n", "units[1]: a string is needed"},
+    {"\"tensors\": [", "\"tensors\": [3, ", "tensors[0]: must be an object"},
+    {"\"fqn\": \"h.0.weight\"", "\"fqn\": \"\"", "tensors[1]: "},
+    {"\"fqn\": \"h.0.weight\"", "\"fqn\": \"a\\u0000b\"", "line"},
+    {"\"fqn\": \"h.0.weight\"", "\"fqn\": \"\xff\"", "unable to decode byte 0xff"},
+    {"\"fqn\": \"h.0.weight\"", "\"fqn\": \"embed.weight\"", "tensors[1]: "},
+    {"\"fqn\": \"h.0.weight\"", "\"name\": \"h.0.weight\"", "tensors[1].name: no such member"},
+    {"\"dtype\": \"bf16\"", "\"dtype\": \"float\"", "tensors[1].dtype: 'float' is no dtype"},
+    {"\"shape\": [10]", "\"shape\": [-1]", "tensors[1].shape: entry 0 must be an integer"},
+    {"\"shape\": [10]", "\"shape\": 10", "tensors[1].shape: an array is needed"},
+    {"\"shape\": [10]", "\"shape\": [1,1,1,1,1,1,1,1,1]", "tensors[1].shape: 9 dimensions"},
+    {"\"shape\": [10]", "\"shape\": [4611686018427387904, 4]", "tensors[1]: "},
+    {"\"unit\": 1", "\"unit\": 2", "tensors[1].unit: 2, but there are 2 units"},
+    {"\"unit\": 0, \"like\"", "\"unit\": 1, \"like\"", "tensors[3].unit: 1, but 0 is needed"},
+    {"\"unit\": 0, \"digest\"", "\"unit\": 0, \"like\": true, \"digest\"",
+     "tensors[0].like: only an entry with a slot"},
+    {"\"slot\": \"step\"", "\"slot\": \"\"", "tensors[4].slot: must not be empty"},
+    {"\"slot\": \"step\"", "\"slot\": \"exp_avg\"", "tensors[4]: "},
+    {"\"like\": true, ", "", "tensors[3].like: true or false is needed"},
+    {"\"like\": false", "\"like\": true", "tensors[4]"},
+    {"{\"fqn\": \"embed.weight\", \"slot\": \"step\"", "{\"fqn\": \"none\", \"slot\": \"step\"",
+     "tensors[4]: "},
+    {"0000000000000001", "000000000000001", "tensors[0].digest: a string of 16"},
+    {"995dc9bbdf1939fa", "995DC9BBDF1939FA", "tensors[1].digest: a string of 16 lower-case"},
+    {"\"of\": \"embed.weight\"", "\"of\": \"none\"", "ties[0]: "},
+    {"\"alias\": \"head.weight\"", "\"alias\": \"h.0.weight\"", "ties[0]: "},
+    {"\"name\": \"rank-00005.h5\"", "\"name\": \"../x\"", "files[1].name: '../x', but writer 5's"},
+    {"\"writer\": 5", "\"writer\": 6", "files[1].writer: 6, but only 6 ranks saved"},
+    {"\"rank-00005.h5\", \"writer\": 5", "\"rank-00000.h5\", \"writer\": 0",
+     "files[1].writer: files must be listed by rising writer"},
+    {"\"bytes\": 20480", "\"bytes\": 0", "files[0].bytes: an integer of at least 1"},
+    {"0000000000000abc", "0000000000000abg", "files[0].seal: a string of 16"},
+    {"\"ties\": [", "\"ties\": {", "line"},
+};
+
+START_TEST(each_break_of_the_format_is_refused_with_its_member)
+{
+    char *const text = encode_good();
+    char *const changed = with(text, hostile[_i].from, hostile[_i].to);
+    assert_refused(changed, strlen(changed), hostile[_i].reason);
+    free(changed);
+    free(text);
+}
+END_TEST
+
+START_TEST(a_wrong_crc_is_told_before_the_json_is_read)
+{
+    char *const text = encode_good();
+    memcpy(text, "nonsense", 8);
+    assert_refused(text, strlen(text), "crc64: says");
+    make_crc_right(text);
+    assert_refused(text, strlen(text), "line 1");
+    free(text);
+}
+END_TEST
+
+START_TEST(file_names_have_five_digits_or_more)
+{
+    char name[MANIFEST_NAME_BYTES];
+    manifest_file_name(0, name);
+    ck_assert_str_eq(name, "rank-00000.h5");
+    manifest_file_name(INT32_MAX, name);
+    ck_assert_str_eq(name, "rank-2147483647.h5");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *const suite = suite_create("manifest");
+    TCase *const texts = tcase_create("texts");
+    tcase_add_test(texts, what_is_encoded_is_decoded);
+    tcase_add_test(texts, a_decoded_manifest_encodes_to_the_same_bytes);
+    tcase_add_test(texts, a_manifest_of_nothing_is_a_manifest);
+    tcase_add_test(texts, an_entry_of_tensors_is_one_line_as_specified);
+    tcase_add_test(texts, what_no_manifest_may_say_is_not_encoded);
+    tcase_add_test(texts, no_flipped_bit_is_believed);
+    tcase_add_test(texts, no_shortened_manifest_is_believed);
+    tcase_add_loop_test(texts, each_break_of_the_format_is_refused_with_its_member, 0,
+                        (int)(sizeof hostile / sizeof *hostile));
+    tcase_add_test(texts, a_wrong_crc_is_told_before_the_json_is_read);
+    tcase_add_test(texts, file_names_have_five_digits_or_more);
+    suite_add_tcase(suite, texts);
+    SRunner *const runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
