@@ -7,8 +7,8 @@
  *     mpiexec -n 4 fsdp_checkpoint --save-only DIR     save on 4 ranks ...
  *     mpiexec -n 6 fsdp_checkpoint --load-only DIR     ... and load on 6
  *
- * The model is torch.nn.Linear(4, 4) under FSDP1: weight and bias flattened into one parameter of 20
- * elements, of which each rank has an equal interval. Every initial value and gradient is a pure
+ * The model is torch.nn.Linear(4, 4) under FSDP1: weight and bias flattened into one parameter of
+ * 20 elements, of which each rank has an equal interval. Every initial value and gradient is a pure
  * function of (seed, parameter, element), so the model is the same at any number of ranks, and a
  * loading job knows what it must find.
  *
@@ -75,8 +75,7 @@ static enum reshard_status describe_model(struct training *training, struct resh
 static struct reshard_shard_info shard_of(const struct training *training, int parameter)
 {
     uint32_t tensor = 0;
-    enum reshard_status status =
-        reshard_model_find(training->model, names[parameter], "", &tensor);
+    enum reshard_status status = reshard_model_find(training->model, names[parameter], "", &tensor);
     const struct reshard_shard_info nothing = {0};
     return status ? nothing : reshard_layout_shard_info(training->layout, tensor, training->rank);
 }
@@ -89,9 +88,9 @@ static enum reshard_status bind_parameter(struct training *training, int paramet
     const uint64_t bytes = info.in_shard ? (info.end - info.begin) * sizeof(float) : 0;
     enum reshard_status status = RESHARD_OK;
     for (int part = 0; part < PARTS && !status; part++)
-        status = reshard_state_bind(training->state, names[parameter], slots[part],
-                                    bytes ? training->flat[part] + info.offset : NULL, bytes,
-                                    error);
+        status =
+            reshard_state_bind(training->state, names[parameter], slots[part],
+                               bytes ? training->flat[part] + info.offset : NULL, bytes, error);
     if (!status)
         status = reshard_state_bind(training->state, names[parameter], "step",
                                     &training->step[parameter], sizeof(float), error);
@@ -183,8 +182,7 @@ static void print_values(char text[TEXT_BYTES], const char *name, const float *v
     size_t length = strlen(text);
     length += (size_t)snprintf(text + length, TEXT_BYTES - length, "%s:", name);
     for (uint64_t i = 0; i < count && length < TEXT_BYTES; i++)
-        length +=
-            (size_t)snprintf(text + length, TEXT_BYTES - length, " %.6g", (double)values[i]);
+        length += (size_t)snprintf(text + length, TEXT_BYTES - length, " %.6g", (double)values[i]);
     if (length < TEXT_BYTES - 1)
         (void)snprintf(text + length, TEXT_BYTES - length, "\n");
 }
@@ -260,8 +258,8 @@ static bool holds_everywhere(MPI_Comm comm, bool holds, const char *what)
     return all != 0;
 }
 
-/* [collective] The worst of all ranks' statuses. What a rank does by itself may fail on it alone, and
- * no rank may begin what another will not take part in. */
+/* [collective] The worst of all ranks' statuses. What a rank does by itself may fail on it alone,
+ * and no rank may begin what another will not take part in. */
 static enum reshard_status agree(MPI_Comm comm, enum reshard_status status)
 {
     int worst = (int)status;
@@ -307,8 +305,8 @@ static enum reshard_status check_sharded(struct reshard_group *group, MPI_Comm c
     if (!status)
         status = reshard_load(group, state, directory, &options, NULL, error);
     if (!status)
-        *equal = bytes == 0 || memcmp(reshard_state_data(state, 0), whole + chunk.begin * WIDTH,
-                                      bytes) == 0;
+        *equal = bytes == 0 ||
+                 memcmp(reshard_state_data(state, 0), whole + chunk.begin * WIDTH, bytes) == 0;
     free(whole);
     reshard_state_close(state);
     reshard_layout_close(layout);
@@ -414,8 +412,7 @@ int main(int argc, char **argv)
     }
     const enum reshard_status status = run(&request, MPI_COMM_WORLD, &equal, &error);
     if (status && rank == 0)
-        (void)fprintf(stderr, "fsdp_checkpoint: %s: %s\n", reshard_status_text(status),
-                      error.text);
+        (void)fprintf(stderr, "fsdp_checkpoint: %s: %s\n", reshard_status_text(status), error.text);
     else if (rank == 0 && equal && request.load)
         printf("Loaded bit for bit.\n");
     MPI_Finalize();
