@@ -1,5 +1,6 @@
 #include "sim/judge.h"
 
+#include "sim/view.h"
 #include "verify/held.h"
 
 #include <inttypes.h>
@@ -10,20 +11,9 @@
 static enum reshard_status oracle_open(struct verify_oracle **out, const struct world *world,
                                        uint64_t step, struct reshard_error *error)
 {
-    const struct reshard_optimizer *optimizer = &world->job->optimizer;
     const struct verify_oracle_options options = {
         .inventory = &world->inventory,
-        .optimizer =
-            {
-                .name = optimizer->name == RESHARD_OPTIMIZER_ADAMW ? VERIFY_ADAMW
-                                                                   : VERIFY_OPTIMIZER_NONE,
-                .lr = optimizer->lr,
-                .beta1 = optimizer->beta1,
-                .beta2 = optimizer->beta2,
-                .eps = optimizer->eps,
-                .weight_decay = optimizer->weight_decay,
-                .state = optimizer->dtype,
-            },
+        .optimizer = view_of_optimizer(&world->job->optimizer),
         .seed = world->job->seed,
         .step = step,
         .safetensors = world->job->safetensors,

@@ -45,6 +45,23 @@ void view_release(struct verify_inventory *inventory)
     memset(inventory, 0, sizeof(*inventory));
 }
 
+struct verify_layout view_of_layout(const struct reshard_layout_options *options)
+{
+    static const enum verify_layout_kind kinds[] = {
+        [RESHARD_LAYOUT_FSDP1] = VERIFY_FSDP1,
+        [RESHARD_LAYOUT_FSDP2] = VERIFY_FSDP2,
+        [RESHARD_LAYOUT_DDP] = VERIFY_DDP,
+    };
+
+    return (struct verify_layout){
+        .kind = kinds[options->kind],
+        .replicate = options->replicate ? options->replicate : 1,
+        .shard = options->shard ? options->shard : 1,
+        .orig_params = options->orig_params,
+        .forward = options->forward,
+    };
+}
+
 struct verify_optimizer view_of_optimizer(const struct reshard_optimizer *optimizer)
 {
     return (struct verify_optimizer){

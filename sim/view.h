@@ -6,14 +6,19 @@
 #ifndef RESHARD_SIM_VIEW_H
 #define RESHARD_SIM_VIEW_H
 
+#include "core/layout.h"
 #include "core/model.h"
 #include "core/optimizer.h"
 #include "verify/oracle.h"
+#include "verify/rules.h"
 
 /* Local. Names are borrowed from the model; ENOMEM. view_release() accepts an empty inventory. */
 RESHARD_MUST_CHECK enum reshard_status view_of_model(struct verify_inventory *out,
                                                      const struct reshard_model *model);
 void view_release(struct verify_inventory *inventory);
+
+/* Local. The same formula. */
+struct verify_layout view_of_layout(const struct reshard_layout_options *options);
 
 /* Local. The same hyperparameters. */
 struct verify_optimizer view_of_optimizer(const struct reshard_optimizer *optimizer);

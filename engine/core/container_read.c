@@ -179,7 +179,7 @@ static enum reshard_status get_dataset(const struct reading *reading, hid_t file
 static enum reshard_status get_arena(struct reading *reading, hid_t file, enum reshard_dtype dtype)
 {
     char name[32];
-    struct extent extent;
+    struct extent extent = {0, 0, 0};
     snprintf(name, sizeof name, "/arena/%s", reshard_dtype_name(dtype));
     const hid_t type = container_hdf5_type(dtype);
     const enum reshard_status status =
