@@ -166,6 +166,12 @@ static enum reshard_status sim_remove(struct store *store, const char *path,
     return store_remove(real_store(store), path, error);
 }
 
+static enum reshard_status sim_modified(struct store *store, const char *path, uint64_t *out,
+                                        struct reshard_error *error)
+{
+    return store_modified(real_store(store), path, out, error);
+}
+
 static enum reshard_status sim_list(struct store *store, const char *path, char ***names,
                                     uint64_t *count, struct reshard_error *error)
 {
@@ -203,6 +209,7 @@ enum reshard_status store_sim_open(struct store_sim *out, struct store *real, ui
         .sync_directory = sim_sync_directory,
         .rename = sim_rename,
         .remove = sim_remove,
+        .modified = sim_modified,
         .list = sim_list,
     };
     *out = (struct store_sim){{&ops}, real, servers};

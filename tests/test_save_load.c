@@ -11,9 +11,11 @@
 #include "support/ranks.h"
 #include "support/sample.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { VALUES = 7, STAIN = 0xA5, CONFIGS_MAX = 96 };
 
@@ -70,14 +72,14 @@ static bool bench_open(struct bench *bench, struct ranks *ranks, const struct re
     MPI_Comm_split(ranks->comm, member ? 0 : MPI_UNDEFINED, ranks->rank, &bench->comm);
     if (!member)
         return false;
-    return EXPECT_STATUS(ranks, reshard_group_open(&bench->group, bench->comm, &ranks->options, &error),
+    return EXPECT_STATUS(ranks,
+                         reshard_group_open(&bench->group, bench->comm, &ranks->options, &error),
+                         RESHARD_OK, &error) &&
+           EXPECT_STATUS(ranks, reshard_layout_open(&bench->layout, model, &config->layout, &error),
                          RESHARD_OK, &error) &&
            EXPECT_STATUS(ranks,
-                         reshard_layout_open(&bench->layout, model, &config->layout, &error),
+                         reshard_state_open(&bench->state, bench->layout, (uint64_t)ranks->rank),
                          RESHARD_OK, &error) &&
-           EXPECT_STATUS(
-               ranks, reshard_state_open(&bench->state, bench->layout, (uint64_t)ranks->rank),
-               RESHARD_OK, &error) &&
            EXPECT_STATUS(ranks, reshard_state_allocate(bench->state, &error), RESHARD_OK, &error);
 }
 
@@ -160,7 +162,8 @@ static void the_manifest_has_the_same_digests_for_every_layout(struct ranks *ran
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct reshard_group *group = NULL;
 
-    EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &ranks->options, &error), RESHARD_OK, &error);
+    EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &ranks->options, &error),
+                  RESHARD_OK, &error);
     for (int i = 0; i < count; i++) {
         struct manifest manifest;
         char path[320];
@@ -180,6 +183,67 @@ static void the_manifest_has_the_same_digests_for_every_layout(struct ranks *ran
         manifest_release(&manifest);
     }
     reshard_group_close(group);
+    reshard_model_close(model);
+}
+
+static void latest(struct ranks *ranks, struct reshard_group *group, enum reshard_status expected,
+                   const char *name)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    char found[64], root[320];
+
+    snprintf(root, sizeof root, "%s/latest", ranks->scratch);
+    EXPECT_STATUS(ranks, reshard_latest_find(group, NULL, root, found, sizeof found, &error),
+                  expected, &error);
+    EXPECT(ranks, expected != RESHARD_OK || strcmp(found, name) == 0);
+    EXPECT(ranks, ranks_same_text(ranks->comm, error.text));
+}
+
+/* Rank 0: when a checkpoint's manifest was written, in seconds. */
+static void set_committed(struct ranks *ranks, const char *name, long seconds)
+{
+    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    char path[400];
+
+    snprintf(path, sizeof path, "%s/latest/%s/manifest.json", ranks->scratch, name);
+    if (ranks->rank == 0)
+        EXPECT(ranks, utimensat(AT_FDCWD, path, times, 0) == 0);
+    ranks_barrier(ranks->comm);
+}
+
+static void latest_is_the_furthest_and_of_equals_the_last_committed(struct ranks *ranks)
+{
+    static const struct {
+        const char *name;
+        uint64_t step;
+    } saves[] = {{"b", 5}, {"a", 5}, {"newest-but-behind", 3}};
+    const struct config config = {(uint64_t)ranks->size,
+                                  {.kind = RESHARD_LAYOUT_FSDP2, .shard = (uint64_t)ranks->size}};
+    struct reshard_model *model = sample_model();
+    struct bench bench;
+    char path[320];
+
+    if (bench_open(&bench, ranks, model, &config)) {
+        latest(ranks, bench.group, RESHARD_ENOENT, NULL);
+        snprintf(path, sizeof path, "%s/latest", ranks->scratch);
+        if (ranks->rank == 0)
+            EXPECT(ranks, mkdir(path, 0777) == 0);
+        ranks_barrier(ranks->comm);
+        latest(ranks, bench.group, RESHARD_ENOENT, NULL);
+        for (size_t i = 0; i < sizeof saves / sizeof *saves; i++) {
+            const struct reshard_save_options options = {.step = saves[i].step, .no_index = true};
+            struct reshard_error error = RESHARD_ERROR_INIT;
+            snprintf(path, sizeof path, "%s/latest/%s", ranks->scratch, saves[i].name);
+            EXPECT_STATUS(ranks,
+                          reshard_save(bench.group, bench.state, path, &options, NULL, &error),
+                          RESHARD_OK, &error);
+            set_committed(ranks, saves[i].name, 1000 + (long)i);
+        }
+        latest(ranks, bench.group, RESHARD_OK, "a");
+        set_committed(ranks, "b", 2000);
+        latest(ranks, bench.group, RESHARD_OK, "b");
+    }
+    bench_close(&bench);
     reshard_model_close(model);
 }
 
@@ -217,6 +281,8 @@ int main(int argc, char **argv)
         {"every layout loads what every other saved", every_layout_loads_what_every_other_saved},
         {"the manifest has the same digests for every layout",
          the_manifest_has_the_same_digests_for_every_layout},
+        {"latest is the furthest and of equals the last committed",
+         latest_is_the_furthest_and_of_equals_the_last_committed},
         {"parts are loaded alone", parts_are_loaded_alone},
         {NULL, NULL},
     };

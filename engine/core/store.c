@@ -66,6 +66,12 @@ enum reshard_status store_remove(struct store *store, const char *path, struct r
     return store->ops->remove(store, path, error);
 }
 
+enum reshard_status store_modified(struct store *store, const char *path, uint64_t *out,
+                                   struct reshard_error *error)
+{
+    return store->ops->modified(store, path, out, error);
+}
+
 enum reshard_status store_list(struct store *store, const char *path, char ***names,
                                uint64_t *count, struct reshard_error *error)
 {

@@ -55,6 +55,9 @@ struct store_ops {
     /* A directory with all that is in it, or a file. Success when there is none. */
     enum reshard_status (*remove)(struct store *store, const char *path,
                                   struct reshard_error *error);
+    /* When a file was last written, in nanoseconds of the storage's own clock. */
+    enum reshard_status (*modified)(struct store *store, const char *path, uint64_t *out,
+                                    struct reshard_error *error);
     /* Names in a directory, sorted bytewise, without "." and "..". Free with store_names_free. */
     enum reshard_status (*list)(struct store *store, const char *path, char ***names,
                                 uint64_t *count, struct reshard_error *error);
@@ -100,6 +103,8 @@ RESHARD_MUST_CHECK enum reshard_status store_rename(struct store *store, const c
                                                     const char *to, struct reshard_error *error);
 RESHARD_MUST_CHECK enum reshard_status store_remove(struct store *store, const char *path,
                                                     struct reshard_error *error);
+RESHARD_MUST_CHECK enum reshard_status store_modified(struct store *store, const char *path,
+                                                      uint64_t *out, struct reshard_error *error);
 RESHARD_MUST_CHECK enum reshard_status store_list(struct store *store, const char *path,
                                                   char ***names, uint64_t *count,
                                                   struct reshard_error *error);

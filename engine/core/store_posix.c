@@ -42,7 +42,8 @@ static enum reshard_status failed(struct reshard_error *error, int code, const c
 static enum reshard_status posix_open(struct store *store, const char *path, enum store_mode mode,
                                       struct store_file **out, struct reshard_error *error)
 {
-    const int flags = mode == STORE_READ     ? O_RDONLY
+    /* Not blocking: a pipe in the place of a file is refused for its size instead of waited for. */
+    const int flags = mode == STORE_READ     ? O_RDONLY | O_NONBLOCK
                       : mode == STORE_CREATE ? O_RDWR | O_CREAT | O_EXCL
                                              : O_RDWR;
     struct posix_file *file = calloc(1, sizeof *file);
@@ -227,6 +228,18 @@ static enum reshard_status posix_remove(struct store *store, const char *path,
     return RESHARD_OK;
 }
 
+static enum reshard_status posix_modified(struct store *store, const char *path, uint64_t *out,
+                                          struct reshard_error *error)
+{
+    struct stat info;
+
+    (void)store;
+    if (stat(path, &info))
+        return failed(error, errno, "examine", path);
+    *out = (uint64_t)info.st_mtim.tv_sec * 1000000000 + (uint64_t)info.st_mtim.tv_nsec;
+    return RESHARD_OK;
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -288,6 +301,7 @@ struct store *store_posix(void)
         .sync_directory = posix_sync_directory,
         .rename = posix_rename,
         .remove = posix_remove,
+        .modified = posix_modified,
         .list = posix_list,
     };
     static const struct store store = {&ops};

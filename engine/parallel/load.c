@@ -349,8 +349,15 @@ enum reshard_status reshard_load(struct reshard_group *group, struct reshard_sta
 
 /* ---- the latest ------------------------------------------------------------------------------ */
 
-/* Rank 0: the step of a directory's manifest, false when it holds no valid one. */
-static bool read_step(struct store *store, const char *root, const char *name, uint64_t *step)
+/* How far a checkpoint is: by training step, of equals by when it was committed. */
+struct progress {
+    uint64_t step;
+    uint64_t committed;
+};
+
+/* Rank 0: that of a directory, false when it holds no valid manifest. */
+static bool read_progress(struct store *store, const char *root, const char *name,
+                          struct progress *out)
 {
     char *directory = store_path(root, name), *text = NULL;
     char *path = directory ? store_path(directory, MANIFEST_FILE) : NULL;
@@ -359,8 +366,9 @@ static bool read_step(struct store *store, const char *root, const char *name, u
     bool valid;
 
     valid = path && !store_read_file(store, path, MANIFEST_BYTES_MAX, &text, &bytes, NULL) &&
-            !manifest_decode(&manifest, text, bytes, path, NULL);
-    *step = manifest.step;
+            !manifest_decode(&manifest, text, bytes, path, NULL) &&
+            !store_modified(store, path, &out->committed, NULL);
+    out->step = manifest.step;
     manifest_release(&manifest);
     free(text);
     free(path);
@@ -368,19 +376,25 @@ static bool read_step(struct store *store, const char *root, const char *name, u
     return valid;
 }
 
+static bool is_further(const struct progress *a, const struct progress *b)
+{
+    return a->step != b->step ? a->step > b->step : a->committed >= b->committed;
+}
+
 static enum reshard_status find_latest(struct store *store, const char *root, char *name,
                                        uint64_t size, struct reshard_error *error)
 {
+    struct progress best = {0, 0}, progress;
     char **names = NULL;
-    uint64_t count = 0, step, best = 0;
+    uint64_t count = 0;
     enum reshard_status status = store_list(store, root, &names, &count, error);
 
     name[0] = '\0';
     for (uint64_t i = 0; !status && i < count; i++) {
         if (names[i][0] == '.' || strlen(names[i]) >= size ||
-            !read_step(store, root, names[i], &step) || (name[0] && step < best))
+            !read_progress(store, root, names[i], &progress) || !is_further(&progress, &best))
             continue;
-        best = step;
+        best = progress;
         memcpy(name, names[i], strlen(names[i]) + 1);
     }
     store_names_free(names, count);

@@ -42,7 +42,7 @@ reshard_manifest_read(struct reshard_group *group, struct store *store, const ch
 
 /*
  * [collective] The checkpoint with the highest training step among the directories in `root`, the
- * last in bytewise order of names where steps are equal. Directories without a valid manifest are
+ * one whose manifest was written last where steps are equal. Directories without a valid manifest are
  * passed over. `name` has `size` bytes. ENOENT when there is none.
  */
 RESHARD_MUST_CHECK enum reshard_status reshard_latest_find(struct reshard_group *group,

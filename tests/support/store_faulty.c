@@ -139,6 +139,14 @@ static enum reshard_status faulty_remove(struct store *store, const char *path,
     return status ? status : store_remove(faulty(store)->real, path, error);
 }
 
+static enum reshard_status faulty_modified(struct store *store, const char *path, uint64_t *out,
+                                           struct reshard_error *error)
+{
+    const enum reshard_status status = fault(faulty(store), "modified", path, error);
+
+    return status ? status : store_modified(faulty(store)->real, path, out, error);
+}
+
 static enum reshard_status faulty_list(struct store *store, const char *path, char ***names,
                                        uint64_t *count, struct reshard_error *error)
 {
@@ -161,6 +169,7 @@ void store_faulty_init(struct store_faulty *out, struct store *real)
         .sync_directory = faulty_sync_directory,
         .rename = faulty_rename,
         .remove = faulty_remove,
+        .modified = faulty_modified,
         .list = faulty_list,
     };
 
