@@ -1,0 +1,538 @@
+#include "core/manifest.h"
+
+#include "core/digest.h"
+#include "core/manifest_text.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HEX_DIGITS = 16,
+    TAIL_BEGIN_BYTES = sizeof MANIFEST_TAIL_BEGIN - 1,
+    TAIL_END_BYTES = sizeof MANIFEST_TAIL_END - 1,
+    TAIL_BYTES = TAIL_BEGIN_BYTES + HEX_DIGITS + TAIL_END_BYTES,
+    REASON_MAX = 512,
+};
+
+/* Where in the manifest we are, for messages: `where` is "tensors[12]" or the like, or "". */
+struct decoder {
+    const char *name;
+    char where[48];
+    struct reshard_error *error;
+};
+
+/* Refuse a member (or, with "", the object that we are at). */
+__attribute__((format(printf, 3, 4))) static enum reshard_status
+refuse(const struct decoder *reader, const char *member, const char *format, ...)
+{
+    char reason[REASON_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(reason, sizeof reason, format, arguments);
+    va_end(arguments);
+    const char *const dot = *reader->where && *member ? "." : "";
+    return reshard_error_set(reader->error, RESHARD_EFORMAT, "%s: %s%s%s: %s", reader->name,
+                             reader->where, dot, member, reason);
+}
+
+static enum reshard_status out_of_memory(const struct decoder *reader)
+{
+    return reshard_error_set(reader->error, RESHARD_ENOMEM, "%s: out of memory", reader->name);
+}
+
+static void go_to(struct decoder *reader, const char *array, size_t index)
+{
+    snprintf(reader->where, sizeof reader->where, "%s[%zu]", array, index);
+}
+
+/* Refuse a value that is no object, or has a member that `known` (ended by NULL) does not list. */
+static enum reshard_status check_members(const struct decoder *reader, const json_t *object,
+                                         const char *const *known)
+{
+    if (!json_is_object(object))
+        return refuse(reader, "", "must be an object");
+    /* jansson's iterators want a mutable object and do not change it. */
+    json_t *const iterated = (json_t *)(uintptr_t)object;
+    for (void *i = json_object_iter(iterated); i; i = json_object_iter_next(iterated, i)) {
+        const char *const key = json_object_iter_key(i);
+        const char *const *name = known;
+        while (*name && strcmp(*name, key) != 0)
+            name++;
+        if (!*name)
+            return refuse(reader, key, "no such member in version 1");
+    }
+    return RESHARD_OK;
+}
+
+static enum reshard_status get_string(const struct decoder *reader, const json_t *object,
+                                      const char *member, const char **out)
+{
+    *out = json_string_value(json_object_get(object, member));
+    return *out ? RESHARD_OK : refuse(reader, member, "a string is needed");
+}
+
+/* An integer of [minimum, 2^63). */
+static enum reshard_status get_integer(const struct decoder *reader, const json_t *object,
+                                       const char *member, json_int_t minimum, uint64_t *out)
+{
+    const json_t *const value = json_object_get(object, member);
+    if (!json_is_integer(value) || json_integer_value(value) < minimum)
+        return refuse(reader, member, "an integer of at least %lld is needed", (long long)minimum);
+    *out = (uint64_t)json_integer_value(value);
+    return RESHARD_OK;
+}
+
+static enum reshard_status get_bool(const struct decoder *reader, const json_t *object,
+                                    const char *member, bool *out)
+{
+    const json_t *const value = json_object_get(object, member);
+    if (!json_is_boolean(value))
+        return refuse(reader, member, "true or false is needed");
+    *out = json_is_true(value);
+    return RESHARD_OK;
+}
+
+static enum reshard_status get_array(const struct decoder *reader, const json_t *object,
+                                     const char *member, const json_t **out)
+{
+    *out = json_object_get(object, member);
+    return json_is_array(*out) ? RESHARD_OK : refuse(reader, member, "an array is needed");
+}
+
+/* The digits, lower-case, and nothing else. */
+static bool parse_hex(const char *text, uint64_t *out)
+{
+    *out = 0;
+    for (int i = 0; i < HEX_DIGITS; i++) {
+        const char c = text[i];
+        uint64_t digit;
+        if (c >= '0' && c <= '9')
+            digit = (uint64_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            digit = (uint64_t)(c - 'a') + 10;
+        else
+            return false;
+        *out = *out << 4 | digit;
+    }
+    return true;
+}
+
+static enum reshard_status get_crc(const struct decoder *reader, const json_t *object,
+                                   const char *member, uint64_t *out)
+{
+    const char *const text = json_string_value(json_object_get(object, member));
+    if (!text || strlen(text) != HEX_DIGITS || !parse_hex(text, out))
+        return refuse(reader, member, "a string of 16 lower-case hexadecimal digits is needed");
+    return RESHARD_OK;
+}
+
+static enum reshard_status get_dtype(const struct decoder *reader, const json_t *object,
+                                     const char *member, enum reshard_dtype *out)
+{
+    const char *text;
+    const enum reshard_status status = get_string(reader, object, member, &text);
+    if (status)
+        return status;
+    *out = reshard_dtype_from_name(text);
+    if (*out == RESHARD_DTYPE_NONE)
+        return refuse(reader, member, "'%.64s' is no dtype", text);
+    return RESHARD_OK;
+}
+
+static enum reshard_status get_mesh(struct decoder *reader, const json_t *mesh,
+                                    struct reshard_layout_options *out)
+{
+    static const char *const known[] = {"replicate", "shard", NULL};
+    snprintf(reader->where, sizeof reader->where, "layout.mesh");
+    enum reshard_status status = check_members(reader, mesh, known);
+    out->replicate = 1;
+    out->shard = 1;
+    if (!status && json_object_get(mesh, "replicate"))
+        status = get_integer(reader, mesh, "replicate", 1, &out->replicate);
+    if (!status && json_object_get(mesh, "shard"))
+        status = get_integer(reader, mesh, "shard", 1, &out->shard);
+    if (status || out->kind != RESHARD_LAYOUT_DDP)
+        return status;
+    if (out->shard != 1)
+        return refuse(reader, "shard", "ddp shards nothing: 1, or no such member, is needed");
+    out->shard = 0;
+    return RESHARD_OK;
+}
+
+static enum reshard_status get_layout(struct decoder *reader, const json_t *layout,
+                                      struct reshard_layout_options *out)
+{
+    static const char *const known[] = {"kind", "mesh", NULL};
+    static const char *const known_fsdp1[] = {"kind", "mesh", "orig_params", "forward", NULL};
+    snprintf(reader->where, sizeof reader->where, "layout");
+    if (!json_is_object(layout))
+        return refuse(reader, "", "an object is needed");
+    const char *kind;
+    enum reshard_status status = get_string(reader, layout, "kind", &kind);
+    if (status)
+        return status;
+    if (!reshard_layout_kind_from_name(kind, &out->kind))
+        return refuse(reader, "kind", "'%.64s' is no layout; fsdp1, fsdp2 and ddp are", kind);
+    const bool flat = out->kind == RESHARD_LAYOUT_FSDP1;
+    status = check_members(reader, layout, flat ? known_fsdp1 : known);
+    if (!status && flat)
+        status = get_bool(reader, layout, "orig_params", &out->orig_params);
+    if (!status && flat && !json_is_null(json_object_get(layout, "forward")))
+        status = get_dtype(reader, layout, "forward", &out->forward);
+    if (!status)
+        status = get_mesh(reader, json_object_get(layout, "mesh"), out);
+    return status;
+}
+
+static enum reshard_status get_shape(const struct decoder *reader, const json_t *object,
+                                     struct reshard_shape *out)
+{
+    const json_t *array;
+    const enum reshard_status status = get_array(reader, object, "shape", &array);
+    if (status)
+        return status;
+    const size_t ndim = json_array_size(array);
+    if (ndim > RESHARD_DIMS_MAX)
+        return refuse(reader, "shape", "%zu dimensions; at most %d are possible", ndim,
+                      RESHARD_DIMS_MAX);
+    memset(out, 0, sizeof *out);
+    out->ndim = (uint32_t)ndim;
+    for (size_t d = 0; d < ndim; d++) {
+        const json_t *const size = json_array_get(array, d);
+        if (!json_is_integer(size) || json_integer_value(size) < 0)
+            return refuse(reader, "shape", "entry %zu must be an integer of at least 0", d);
+        out->size[d] = (uint64_t)json_integer_value(size);
+    }
+    return RESHARD_OK;
+}
+
+/* One entry of `tensors`, as its JSON has it. */
+struct tensor_entry {
+    const char *fqn;
+    const char *slot; /* NULL for the parameter itself */
+    enum reshard_dtype dtype;
+    struct reshard_shape shape;
+    uint64_t unit;
+    const char *unit_name;
+    bool like;
+    uint64_t digest;
+};
+
+static enum reshard_status get_tensor(const struct decoder *reader, const json_t *object,
+                                      const json_t *units, struct tensor_entry *out)
+{
+    static const char *const known[] = {"fqn",  "slot", "dtype",  "shape",
+                                        "unit", "like", "digest", NULL};
+    enum reshard_status status = check_members(reader, object, known);
+    if (!status)
+        status = get_string(reader, object, "fqn", &out->fqn);
+    if (!status && json_object_get(object, "slot"))
+        status = get_string(reader, object, "slot", &out->slot);
+    if (!status)
+        status = get_dtype(reader, object, "dtype", &out->dtype);
+    if (!status)
+        status = get_shape(reader, object, &out->shape);
+    if (!status)
+        status = get_integer(reader, object, "unit", 0, &out->unit);
+    if (!status)
+        status = get_crc(reader, object, "digest", &out->digest);
+    if (!status && out->slot)
+        status = get_bool(reader, object, "like", &out->like);
+    if (status)
+        return status;
+    if (!out->slot && json_object_get(object, "like"))
+        return refuse(reader, "like", "only an entry with a slot has this member");
+    if (out->slot && !*out->slot)
+        return refuse(reader, "slot", "must not be empty; a parameter has no such member");
+    if (out->unit >= json_array_size(units))
+        return refuse(reader, "unit", "%" PRIu64 ", but there are %zu units", out->unit,
+                      json_array_size(units));
+    out->unit_name = json_string_value(json_array_get(units, (size_t)out->unit));
+    return RESHARD_OK;
+}
+
+/* The model refuses an entry as an argument; here it is bytes that break the format. */
+static enum reshard_status from_model(const struct decoder *reader, enum reshard_status status,
+                                      const struct reshard_error *error)
+{
+    if (!status)
+        return RESHARD_OK;
+    if (status == RESHARD_ENOMEM)
+        return out_of_memory(reader);
+    return refuse(reader, "", "%.400s", *error->text ? error->text : reshard_status_text(status));
+}
+
+static enum reshard_status add_tensor(const struct decoder *reader,
+                                      const struct tensor_entry *entry, struct reshard_model *model)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    enum reshard_status status;
+    if (entry->slot)
+        status = reshard_model_add_slot(model, entry->fqn, entry->slot, entry->dtype, &entry->shape,
+                                        entry->like, &error);
+    else
+        status = reshard_model_add(model, entry->fqn, entry->unit_name, entry->dtype, &entry->shape,
+                                   &error);
+    status = from_model(reader, status, &error);
+    if (status)
+        return status;
+    /* The model numbers units itself, and shapes like-slots after their parameter: what it made of
+     * the entry must be what the entry says. */
+    const uint32_t last = reshard_model_tensor_count(model) - 1;
+    const struct reshard_tensor *const tensor = reshard_model_tensor(model, last);
+    if (tensor->unit != entry->unit)
+        return refuse(reader, "unit",
+                      "%" PRIu64 ", but %" PRIu32 " is needed: units are numbered in the order of "
+                      "their first tensors, and a slot is in its parameter's",
+                      entry->unit, tensor->unit);
+    if (!reshard_shape_equal(&tensor->shape, &entry->shape))
+        return refuse(reader, "shape", "differs from the parameter's, which `like` promises");
+    return RESHARD_OK;
+}
+
+static enum reshard_status get_tensors(struct decoder *reader, const json_t *root,
+                                       struct manifest *out)
+{
+    const json_t *tensors;
+    const json_t *const units = json_object_get(root, "units");
+    enum reshard_status status = get_array(reader, root, "tensors", &tensors);
+    if (status)
+        return status;
+    const size_t count = json_array_size(tensors);
+    out->digest = calloc(count ? count : 1, sizeof *out->digest);
+    if (!out->digest)
+        return out_of_memory(reader);
+    for (size_t i = 0; i < count; i++) {
+        struct tensor_entry entry = {.slot = NULL};
+        go_to(reader, "tensors", i);
+        status = get_tensor(reader, json_array_get(tensors, i), units, &entry);
+        if (!status)
+            status = add_tensor(reader, &entry, out->model);
+        if (status)
+            return status;
+        out->digest[i] = entry.digest;
+    }
+    *reader->where = '\0';
+    return RESHARD_OK;
+}
+
+/* Before the tensors: that `units` is what their entries can be looked up in. */
+static enum reshard_status check_units(struct decoder *reader, const json_t *root)
+{
+    const json_t *units;
+    const enum reshard_status status = get_array(reader, root, "units", &units);
+    if (status)
+        return status;
+    for (size_t i = 0; i < json_array_size(units); i++) {
+        const char *const name = json_string_value(json_array_get(units, i));
+        go_to(reader, "units", i);
+        if (!name)
+            return refuse(reader, "", "a string is needed");
+        if (!*name != (i == 0))
+            return refuse(reader, "", "the first unit, and no other, must be \"\", the root");
+    }
+    *reader->where = '\0';
+    return json_array_size(units) ? RESHARD_OK
+                                  : refuse(reader, "units", "must begin with \"\", the root");
+}
+
+/* After the tensors: that the model made of them has just those units. */
+static enum reshard_status check_units_used(struct decoder *reader, const json_t *root,
+                                            const struct reshard_model *model)
+{
+    const json_t *const units = json_object_get(root, "units");
+    for (size_t i = 0; i < json_array_size(units); i++) {
+        const char *const name = json_string_value(json_array_get(units, i));
+        go_to(reader, "units", i);
+        if (i > 0 && (i >= reshard_model_unit_count(model) ||
+                      strcmp(name, reshard_model_unit(model, (uint32_t)i)) != 0))
+            return refuse(reader, "", "'%.64s' is there twice or has no tensor", name);
+    }
+    *reader->where = '\0';
+    return RESHARD_OK;
+}
+
+static enum reshard_status get_ties(struct decoder *reader, const json_t *root,
+                                    struct reshard_model *model)
+{
+    static const char *const known[] = {"alias", "of", NULL};
+    const json_t *ties;
+    enum reshard_status status = get_array(reader, root, "ties", &ties);
+    for (size_t i = 0; !status && i < json_array_size(ties); i++) {
+        const json_t *const tie = json_array_get(ties, i);
+        const char *alias;
+        const char *of;
+        struct reshard_error error = RESHARD_ERROR_INIT;
+        go_to(reader, "ties", i);
+        status = check_members(reader, tie, known);
+        if (!status)
+            status = get_string(reader, tie, "alias", &alias);
+        if (!status)
+            status = get_string(reader, tie, "of", &of);
+        if (!status)
+            status = from_model(reader, reshard_model_tie(model, alias, of, &error), &error);
+    }
+    if (!status)
+        *reader->where = '\0';
+    return status;
+}
+
+static enum reshard_status get_file(const struct decoder *reader, const json_t *object,
+                                    uint64_t world, struct manifest_file *out)
+{
+    static const char *const known[] = {"name", "writer", "bytes", "seal", NULL};
+    const char *name;
+    enum reshard_status status = check_members(reader, object, known);
+    if (!status)
+        status = get_string(reader, object, "name", &name);
+    if (!status)
+        status = get_integer(reader, object, "writer", 0, &out->writer);
+    if (!status)
+        status = get_integer(reader, object, "bytes", 1, &out->bytes);
+    if (!status)
+        status = get_crc(reader, object, "seal", &out->seal);
+    if (status)
+        return status;
+    if (out->writer >= world)
+        return refuse(reader, "writer", "%" PRIu64 ", but only %" PRIu64 " ranks saved",
+                      out->writer, world);
+    manifest_file_name(out->writer, out->name);
+    if (strcmp(name, out->name) != 0)
+        return refuse(reader, "name", "'%.64s', but writer %" PRIu64 "'s file is %s", name,
+                      out->writer, out->name);
+    return RESHARD_OK;
+}
+
+static enum reshard_status get_files(struct decoder *reader, const json_t *root,
+                                     struct manifest *out)
+{
+    const json_t *files;
+    enum reshard_status status = get_array(reader, root, "files", &files);
+    if (status)
+        return status;
+    const size_t count = json_array_size(files);
+    out->file = calloc(count ? count : 1, sizeof *out->file);
+    if (!out->file)
+        return out_of_memory(reader);
+    for (size_t i = 0; i < count; i++) {
+        go_to(reader, "files", i);
+        status = get_file(reader, json_array_get(files, i), out->world, &out->file[i]);
+        if (status)
+            return status;
+        if (i > 0 && out->file[i].writer <= out->file[i - 1].writer)
+            return refuse(reader, "writer", "files must be listed by rising writer");
+    }
+    out->file_count = count;
+    *reader->where = '\0';
+    return RESHARD_OK;
+}
+
+/* `format` and `version` come before all else: another version may have any other members. */
+static enum reshard_status check_version(const struct decoder *reader, const json_t *root)
+{
+    const char *format;
+    uint64_t version = 0;
+    if (!json_is_object(root))
+        return refuse(reader, "", "must be one JSON object");
+    enum reshard_status status = get_string(reader, root, "format", &format);
+    if (status)
+        return status;
+    if (strcmp(format, "reshard") != 0)
+        return refuse(reader, "format", "'%.64s'; this reads \"reshard\"", format);
+    status = get_integer(reader, root, "version", 0, &version);
+    if (status)
+        return status;
+    if (version != MANIFEST_VERSION)
+        return refuse(reader, "version",
+                      "%" PRIu64 "; this release reads version %d, use the release that wrote it",
+                      version, MANIFEST_VERSION);
+    return RESHARD_OK;
+}
+
+static enum reshard_status get_manifest(struct decoder *reader, const json_t *root,
+                                        struct manifest *out)
+{
+    static const char *const known[] = {"format",  "version", "step",  "world", "layout", "units",
+                                        "tensors", "ties",    "files", "crc64", NULL};
+    enum reshard_status status = check_version(reader, root);
+    if (!status)
+        status = check_members(reader, root, known);
+    if (!status)
+        status = get_integer(reader, root, "step", 0, &out->step);
+    if (!status)
+        status = get_integer(reader, root, "world", 1, &out->world);
+    if (!status)
+        status = get_layout(reader, json_object_get(root, "layout"), &out->layout);
+    if (status)
+        return status;
+    *reader->where = '\0';
+    if (manifest_mesh_world(&out->layout) != out->world)
+        return refuse(reader, "world", "%" PRIu64 ", but layout.mesh has %" PRIu64 " ranks",
+                      out->world, manifest_mesh_world(&out->layout));
+    status = reshard_model_open(&out->model);
+    if (status)
+        return out_of_memory(reader);
+    status = check_units(reader, root);
+    if (!status)
+        status = get_tensors(reader, root, out);
+    if (!status)
+        status = check_units_used(reader, root, out->model);
+    if (!status)
+        status = get_ties(reader, root, out->model);
+    if (!status)
+        status = get_files(reader, root, out);
+    return status;
+}
+
+/* The file's last bytes, and its CRC. */
+static enum reshard_status check_tail(const char *text, size_t bytes, const char *name,
+                                      struct reshard_error *error)
+{
+    const char *const tail = bytes > TAIL_BYTES ? text + bytes - TAIL_BYTES : text;
+    uint64_t said;
+    if (bytes <= TAIL_BYTES || tail[-1] != '\n' ||
+        memcmp(tail, MANIFEST_TAIL_BEGIN, TAIL_BEGIN_BYTES) != 0 ||
+        !parse_hex(tail + TAIL_BEGIN_BYTES, &said) ||
+        memcmp(tail + TAIL_BEGIN_BYTES + HEX_DIGITS, MANIFEST_TAIL_END, TAIL_END_BYTES) != 0)
+        return reshard_error_set(error, RESHARD_EFORMAT,
+                                 "%s: does not end in the line \"crc64\" with 16 lower-case "
+                                 "hexadecimal digits, and a closing brace: no manifest, or cut "
+                                 "short at %zu bytes",
+                                 name, bytes);
+    const uint64_t crc = digest_crc(0, text, bytes - TAIL_BYTES);
+    if (crc != said)
+        return reshard_error_set(error, RESHARD_EFORMAT,
+                                 "%s: crc64: says %016" PRIx64 ", but the bytes before have "
+                                 "%016" PRIx64 ": the manifest is damaged",
+                                 name, said, crc);
+    return RESHARD_OK;
+}
+
+enum reshard_status manifest_decode(struct manifest *out, const char *text, size_t bytes,
+                                    const char *name, struct reshard_error *error)
+{
+    *out = (struct manifest)MANIFEST_INIT;
+    if (bytes > MANIFEST_BYTES_MAX)
+        return reshard_error_set(error, RESHARD_EFORMAT, "%s: %zu bytes; at most %d are possible",
+                                 name, bytes, MANIFEST_BYTES_MAX);
+    enum reshard_status status = check_tail(text, bytes, name, error);
+    if (status)
+        return status;
+    json_error_t place;
+    json_t *const root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &place);
+    if (!root)
+        return reshard_error_set(
+            error,
+            json_error_code(&place) == json_error_out_of_memory ? RESHARD_ENOMEM : RESHARD_EFORMAT,
+            "%s: line %d, column %d: %s", name, place.line, place.column, place.text);
+    struct decoder reader = {name, "", error};
+    status = get_manifest(&reader, root, out);
+    json_decref(root);
+    if (status)
+        manifest_release(out);
+    return status;
+}
