@@ -60,6 +60,10 @@ expect 2 "--timeout never: not a number" run --timeout never "$example"
 expect 2 "it needs --on mpi" run --launcher mpiexec "$example"
 expect 2 "not the words of a command" run --on mpi --launcher "srun 'open" "$example"
 expect 2 "exclude each other" run -q -v "$example"
+expect 2 "exclude each other" run -qv "$example"
+expect 2 "-qz: no such option" run -qz "$example"
+expect 2 "cannot both write to standard output" run --json - --junit - "$example"
+expect 2 "cannot both write to both" run --json both --junit both "$example"
 expect 2 "nowhere.yaml: No such file" run nowhere.yaml
 expect 2 "no scenario (*.yaml)" run "$work"
 expect 2 "needs a FILE" check
@@ -75,6 +79,9 @@ expect 2 "belong together" verify "$work" --scenario "$example"
 expect 0 "Commands:" --help
 expect 0 "Usage: reshard run" run --help
 expect 0 "Usage: reshard verify" help verify
+expect 0 "Usage: reshard run" run -qh
+expect 0 "Commands:" help --help
+expect 0 "Commands:" help help
 expect 0 "reshard " --version
 check "help goes to standard output" test -s out
 
@@ -86,6 +93,41 @@ expect 2 "1 could not finish" run wrong.yaml
 expect 0 "seed-example is valid: 9 steps, 2 worlds, up to 4 ranks, 20 parameters" check "$example"
 expect 0 '"$schema"' check --schema
 expect 2 "--schema alone" check --schema "$example"
+
+# Files that are none of text: nothing is waited for, nothing is lost silently.
+mkfifo pipe.yaml
+expect 2 "pipe.yaml: error: is no regular file" check pipe.yaml
+expect 2 "nowhere.yaml: error: cannot open" check nowhere.yaml
+expect 2 ".: error: is no regular file" check .
+{ sed '3,$d' "$example"; printf 'about: a\000b\n'; } >nul.yaml
+expect 2 "nul.yaml:3:9: error: not UTF-8 text (NUL byte)" check nul.yaml
+{ cat "$example"; printf '\000nonsense: [\n'; } >nul.yaml
+expect 2 "error: not UTF-8 text (NUL byte)" check nul.yaml
+printf '\377\376s\000c\000' >utf16.yaml
+expect 2 "utf16.yaml:1:4: error: not UTF-8 text (NUL byte)" check utf16.yaml
+expect 2 "1 could not finish" run utf16.yaml
+
+# What they hold reaches no terminal as a command, and a long line is cut around the caret.
+escape=$(printf '\033')
+printf 'scenario: 1\n"n\\e[31mme": "\302\23331m\342\200\256"\n' >escape.yaml
+expect 2 "unknown key 'n\\x1b[31mme'" check escape.yaml
+expect 2 "\\xc2\\x9b31m\\xe2\\x80\\xae" check escape.yaml
+check "no escape sequence is printed" sh -c "! cat out err | grep -q '$escape'"
+printf 'scenario: 1\nmodel: {name: a, %02000d: %03000d}\n' 1 2 >long.yaml
+expect 2 "unknown key '0" check long.yaml
+check "a long source line is cut" test "$(grep -v error: err | awk '{ print length }' | sort -n | tail -1)" -le 160
+printf 'scenario: 1\n%0300d: 1\nmodel: {%0200d: 1, nmae: linear}\n' 1 2 >long.yaml
+expect 2 "did you mean 'name'" check long.yaml
+check "the caret stands below what it means" awk '
+    /did you mean .name./ { getline line; getline caret; at = index(caret, "^")
+                            exit substr(line, at, 4) == "nmae" ? 0 : 1 }' err
+
+# Models by name are found wherever the scenario and the build are, and so are their near misses.
+printf 'scenario: 1\nname: away\nabout: Models by name.\nmodel: linear-4x4\n' >away.yaml
+printf 'steps:\n  - start: {ranks: 2, layout: fsdp1}\n  - save: a\n' >>away.yaml
+expect 0 "away is valid" check away.yaml
+sed 's/linear-4x4/linear-4x/' away.yaml >miss.yaml
+expect 2 "did you mean 'linear-4x4'?" check miss.yaml
 
 # Models and safetensors files.
 expect 0 "124,439,808 parameters" inspect "$suite/models/gpt2-124m.yaml"
@@ -111,6 +153,7 @@ mkdir "a folder"
 check "folders may have spaces" env TMPDIR="$work/a folder" "$reshard" run -q --json out "$example"
 check "where a run works changes nothing" cmp out first.json
 expect 4 "cannot start 'no-such-launcher'" run --on mpi --launcher no-such-launcher "$example"
+check "where nothing began there is nothing but the reason" sh -c '! grep -q SKIP out'
 expect 1 "the job was ended after 0.05 seconds" run --timeout 0.05 "$suite/thousand-ranks.yaml"
 expect 4 "nowhere/out.json: No such file" run --json nowhere/out.json "$example"
 printf 'scenario: 1\nname: bound\nabout: A bound that cannot hold.\nmodel: {tensors: {w: [4]}}\n' >bound.yaml
@@ -119,6 +162,15 @@ printf '    expect: {seconds: {at_least: 10}}\n' >>bound.yaml
 expect 1 "expected at least 10 s" run bound.yaml
 expect 1 "1 passed, 1 failed" run bound.yaml "$example"
 expect 2 "1 passed, 1 failed, 1 could not finish" run bound.yaml "$example" wrong.yaml
+
+# Storage that fails: an error, and no damage. The launcher turns the folder into a link to itself.
+mpiexec=$(sed -n 's/^RESHARD_MPIEXEC:[A-Z]*=//p' "$(dirname "$reshard")/CMakeCache.txt")
+printf '#!/bin/sh\nrmdir ../checkpoints && ln -s checkpoints ../checkpoints\nexec %s "$@"\n' "$mpiexec" >no-storage
+chmod +x no-storage
+expect 1 "the save ended in an error: " run --on mpi --launcher "$work/no-storage" \
+    --json lost.json "$example"
+check "it is an error in the results" grep -q '"outcome": "error"' lost.json
+check "and nothing is called damaged" sh -c '! grep -q damaged lost.json'
 
 # Its checkpoint: whole, then damaged in one bit, then cut, then without its manifest.
 checkpoint=kept/seed-example/checkpoints/step3
@@ -143,13 +195,15 @@ expect 3 "manifest.json" verify damaged
 
 # Interrupted: children end, temporary files go, exit 130.
 mkdir tmp
-TMPDIR=$work/tmp "$reshard" run -q "$suite/thousand-ranks.yaml" >out 2>err &
-command=$!
-until [ -e tmp/reshard-*/world-0/log ] 2>/dev/null; do :; done
-kill -TERM $command
-wait $command
-check "an interrupted run exits with 130" test $? -eq 130
-check "an interrupted run leaves no temporary files" test -z "$(ls -A tmp)"
+for signal in TERM QUIT; do
+    TMPDIR=$work/tmp "$reshard" run -q "$suite/thousand-ranks.yaml" >out 2>err &
+    command=$!
+    until [ -e tmp/reshard-*/world-0/log ] 2>/dev/null; do :; done
+    kill -$signal $command
+    wait $command
+    check "a run interrupted by SIG$signal exits with 130" test $? -eq 130
+    check "a run interrupted by SIG$signal leaves no temporary files" test -z "$(ls -A tmp)"
+done
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

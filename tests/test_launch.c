@@ -126,6 +126,35 @@ START_TEST(only_the_last_lines_of_a_long_output_are_shown)
 }
 END_TEST
 
+START_TEST(the_output_that_is_shown_begins_at_a_line)
+{
+    ck_assert_int_eq(launch("printf '%0300d.\\n' 1 2 3 4 5 6 7 8 9"), LAUNCH_CRASHED);
+    const char *shown = strstr(error.text, "the end of its output:\n    ");
+    ck_assert_ptr_nonnull(shown);
+    shown += strlen("the end of its output:\n    ");
+    ck_assert_uint_eq(strcspn(shown, "."), 300);
+    assert_says("0009.");
+}
+END_TEST
+
+START_TEST(a_single_long_line_is_shown_by_its_end)
+{
+    ck_assert_int_eq(launch("printf '%05000d.' 7"), LAUNCH_CRASHED);
+    assert_says("the end of its output:\n    0000");
+    assert_says("00007.");
+}
+END_TEST
+
+START_TEST(what_the_simulation_warns_of_itself_hides_no_reason)
+{
+    ck_assert_int_eq(launch("echo the reason; for i in $(seq 60); do "
+                            "echo \"[$i.0] [smpi_kernel/WARNING] Process exited early\"; done"),
+                     LAUNCH_CRASHED);
+    assert_says("the end of its output:\n    the reason");
+    ck_assert_ptr_null(strstr(error.text, "WARNING"));
+}
+END_TEST
+
 /* The read end of a pipe whose write end the job inherits: it ends when the last process did. */
 static int watch(int *write_end)
 {
@@ -173,6 +202,16 @@ START_TEST(what_a_launcher_leaves_behind_is_ended)
 }
 END_TEST
 
+static const struct {
+    int number;
+    const char *command;
+} stops[] = {
+    {SIGINT, "kill -INT $PPID; sleep 1000"},
+    {SIGTERM, "kill -TERM $PPID; sleep 1000"},
+    {SIGHUP, "kill -HUP $PPID; sleep 1000"},
+    {SIGQUIT, "kill -QUIT $PPID; sleep 1000"},
+};
+
 START_TEST(a_request_to_stop_ends_the_job_and_stays_known)
 {
     sigset_t saved;
@@ -182,13 +221,13 @@ START_TEST(a_request_to_stop_ends_the_job_and_stays_known)
     const int read_end = watch(&write_end);
     launch_signals_begin(&saved);
     ck_assert(!launch_interrupted());
-    ck_assert_int_eq(launch("kill -INT $PPID; sleep 1000"), LAUNCH_INTERRUPTED);
+    ck_assert_int_eq(launch(stops[_i].command), LAUNCH_INTERRUPTED);
     ck_assert(launch_interrupted());
     assert_all_gone(read_end, write_end);
     sigemptyset(&stop);
-    sigaddset(&stop, SIGINT);
+    sigaddset(&stop, stops[_i].number);
     ck_assert_int_eq(sigwait(&stop, &signal), 0);
-    ck_assert_int_eq(signal, SIGINT);
+    ck_assert_int_eq(signal, stops[_i].number);
     launch_signals_end(&saved);
 }
 END_TEST
@@ -331,7 +370,11 @@ int main(void)
     tcase_add_test(jobs, a_job_that_hangs_is_ended_with_all_its_processes);
     tcase_add_test(jobs, a_job_that_does_not_want_to_end_is_ended_too);
     tcase_add_test(jobs, what_a_launcher_leaves_behind_is_ended);
-    tcase_add_test(jobs, a_request_to_stop_ends_the_job_and_stays_known);
+    tcase_add_loop_test(jobs, a_request_to_stop_ends_the_job_and_stays_known, 0,
+                        (int)(sizeof(stops) / sizeof(*stops)));
+    tcase_add_test(jobs, the_output_that_is_shown_begins_at_a_line);
+    tcase_add_test(jobs, a_single_long_line_is_shown_by_its_end);
+    tcase_add_test(jobs, what_the_simulation_warns_of_itself_hides_no_reason);
     tcase_add_test(jobs, a_launcher_that_is_not_there_is_told_with_where_to_get_one);
     tcase_add_test(jobs, a_rank_program_that_is_not_there_is_told);
     tcase_add_test(jobs, a_launchers_words_come_first_then_ranks_program_and_job);

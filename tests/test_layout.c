@@ -606,11 +606,15 @@ static const struct {
     {{.kind = RESHARD_LAYOUT_FSDP1, .forward = RESHARD_DTYPE_F8_E4M3FN},
      "forward must be f64, f32, f16 or bf16, not f8_e4m3fn"},
     {{.kind = RESHARD_LAYOUT_FSDP2, .shard = UINT64_C(1) << 31},
-     "a mesh of 1 x 2147483648 ranks is too large"},
+     "a mesh of 1 x 2147483648 ranks is too large; at most 1048576 ranks are "
+     "supported"},
     {{.kind = RESHARD_LAYOUT_FSDP2, .replicate = 1 << 16, .shard = 1 << 15},
-     "a mesh of 65536 x 32768 ranks is too large"},
+     "a mesh of 65536 x 32768 ranks is too large; at most 1048576 ranks are "
+     "supported"},
     {{.kind = RESHARD_LAYOUT_FSDP2, .replicate = UINT64_MAX, .shard = UINT64_MAX},
-     "a mesh of 18446744073709551615 x 18446744073709551615 ranks is too large"},
+     "a mesh of 18446744073709551615 x 18446744073709551615 ranks is too large; at most 1048576 "
+     "ranks are "
+     "supported"},
 };
 
 START_TEST(options_that_cannot_be_meant_are_refused)

@@ -155,6 +155,7 @@ static const struct {
     {"MESSAGE=gone", RUN_FAIL, 4, "expected a message with 'nowhere'"},
     {"CHECKPOINTS=", RUN_FAIL, -1, "expected checkpoint 'one' at the end, it is not there"},
     {"CHECKPOINTS='one three'", RUN_FAIL, -1, "expected no checkpoint 'three' at the end"},
+    {"SAVE=error", RUN_ERROR, -1, "line 8: the save ended in an error: "},
     {"SHORT=yes", RUN_ERROR, -1, "without reporting all of its steps"},
     {"STEP=7", RUN_ERROR, -1, "step 7 is not one that was to come"},
     {"STEP=1", RUN_ERROR, -1, "step 1 is not one that was to come"},
@@ -172,6 +173,16 @@ START_TEST(what_does_not_hold_is_told_with_its_step)
     }
     ck_assert_int_eq(report.steps[cases[_i].step].result, RUN_STEP_FAIL);
     assert_says(report.steps[cases[_i].step].failures, cases[_i].says);
+}
+END_TEST
+
+START_TEST(an_error_that_ended_a_job_is_told_instead_of_the_jobs_end)
+{
+    run("trap 'rm -f end-0000*' EXIT; SAVE=error", NULL);
+    ck_assert_int_eq(report.result, RUN_ERROR);
+    ck_assert_str_eq(report.failures, "line 8: the save ended in an error: ");
+    ck_assert_int_eq(report.steps[1].result, RUN_STEP_FAIL);
+    ck_assert_int_eq(report.steps[1].outcome, SCENARIO_ERROR);
 }
 END_TEST
 
@@ -245,6 +256,109 @@ START_TEST(junit_escapes_what_xml_cannot_hold)
 }
 END_TEST
 
+/* A report whose first step failed with that message, as JUnit and as JSON. */
+static char *junit_of(const char *message)
+{
+    char *text = NULL;
+    size_t size = 0;
+    run("SAVE=damaged", NULL);
+    free(report.steps[1].message);
+    report.steps[1].message = strdup(message);
+    FILE *stream = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(stream);
+    ck_assert(report_junit(stream, &report, 1));
+    ck_assert_int_eq(fclose(stream), 0);
+    return text;
+}
+
+/* What stands between the failure's tags, and in the JSON. */
+static const struct {
+    const char *message;
+    const char *xml;
+    const char *json;
+} texts[] = {
+    {"a\xff"
+     "b",
+     ">a?b<", "a?b"},
+    {"a\xc3",
+     ">a?"
+     "<",
+     "a?"},
+    {"\xc0\xaf",
+     ">??"
+     "<",
+     "??"},
+    {"\xed\xa0\x80",
+     ">???"
+     "<",
+     "???"},
+    {"\xf4\x90\x80\x80",
+     ">????"
+     "<",
+     "????"},
+    {"\xef\xbf\xbe\xef\xbf\xbf",
+     ">??"
+     "<",
+     "\xef\xbf\xbe\xef\xbf\xbf"},
+    {"\x1b[31m\r", ">?[31m&#13;<", "\x1b[31m\r"},
+    {"gr\xc3\xb6\xc3\x9f"
+     "er \xf0\x9f\x98\x80",
+     ">gr\xc3\xb6\xc3\x9f"
+     "er \xf0\x9f\x98\x80<",
+     "gr\xc3\xb6\xc3\x9f"
+     "er \xf0\x9f\x98\x80"},
+};
+
+START_TEST(reports_are_well_formed_whatever_a_message_holds)
+{
+    char *xml = junit_of(texts[_i].message);
+    json_t *json = report_json(&report, 1);
+    assert_says(xml, texts[_i].xml);
+    ck_assert_ptr_nonnull(json);
+    const json_t *scenario_value = json_array_get(json_object_get(json, "scenarios"), 0);
+    const json_t *step = json_array_get(json_object_get(scenario_value, "steps"), 1);
+    ck_assert_str_eq(json_string_value(json_object_get(step, "message")), texts[_i].json);
+    json_decref(json);
+    free(xml);
+}
+END_TEST
+
+static char *printed(void)
+{
+    char *text = NULL;
+    size_t size = 0;
+    const struct report_style style = {REPORT_STEPS, false};
+    FILE *stream = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(stream);
+    report_print_run(stream, &report, &style);
+    ck_assert_int_eq(fclose(stream), 0);
+    return text;
+}
+
+START_TEST(where_no_world_began_only_the_reason_is_printed)
+{
+    const struct run_options options = {
+        .launch = {.program = "/nowhere/program", .launcher = "true", .timeout_seconds = 60},
+    };
+    ck_assert_int_eq(run_scenario(&report, scenario, &options), RESHARD_OK);
+    ck_assert_int_eq(report.result, RUN_UNAVAILABLE);
+    char *text = printed();
+    ck_assert_ptr_null(strstr(text, "SKIP"));
+    assert_says(text, "/nowhere/program: No such file");
+    free(text);
+}
+END_TEST
+
+START_TEST(what_a_rank_printed_commands_no_terminal)
+{
+    run("printf 'a\\033[31mb\\302\\233c\\n'; exit 5", NULL);
+    char *text = printed();
+    assert_says(text, "    a\\x1b[31mb\\xc2\\x9bc\n");
+    ck_assert_ptr_null(strchr(text, '\x1b'));
+    free(text);
+}
+END_TEST
+
 START_TEST(a_summary_counts_what_passed_failed_and_did_not_finish)
 {
     char *text = NULL;
@@ -291,21 +405,26 @@ int main(void)
 {
     Suite *suite = suite_create("run");
     TCase *runs = tcase_create("runs");
-    TCase *texts = tcase_create("texts");
+    TCase *sizes = tcase_create("sizes");
     tcase_add_checked_fixture(runs, open_scenario, close_scenario);
     tcase_set_timeout(runs, 30);
     tcase_add_test(runs, a_run_in_which_all_holds_passes);
     tcase_add_loop_test(runs, what_does_not_hold_is_told_with_its_step, 0,
                         (int)(sizeof(cases) / sizeof(*cases)));
+    tcase_add_test(runs, an_error_that_ended_a_job_is_told_instead_of_the_jobs_end);
     tcase_add_test(runs, worlds_after_a_failure_are_not_run);
     tcase_add_test(runs, a_temporary_folder_is_gone_after_the_run_however_it_ended);
     tcase_add_test(runs, a_kept_folder_stays_and_is_never_used_again);
     tcase_add_test(runs, a_report_for_programs_names_no_folder_of_the_run_and_no_wall_time);
     tcase_add_test(runs, junit_escapes_what_xml_cannot_hold);
+    tcase_add_loop_test(runs, reports_are_well_formed_whatever_a_message_holds, 0,
+                        (int)(sizeof(texts) / sizeof(*texts)));
+    tcase_add_test(runs, where_no_world_began_only_the_reason_is_printed);
+    tcase_add_test(runs, what_a_rank_printed_commands_no_terminal);
     tcase_add_test(runs, a_summary_counts_what_passed_failed_and_did_not_finish);
-    tcase_add_test(texts, sizes_are_printed_for_people);
+    tcase_add_test(sizes, sizes_are_printed_for_people);
     suite_add_tcase(suite, runs);
-    suite_add_tcase(suite, texts);
+    suite_add_tcase(suite, sizes);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     const int failed = srunner_ntests_failed(runner);

@@ -15,6 +15,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { STEP = 3, RANKS_MAX = 40, TENSORS = 9 };
@@ -607,6 +608,19 @@ START_TEST(a_safetensors_file_is_taken_whole_or_refused)
 }
 END_TEST
 
+START_TEST(a_truth_that_is_a_fifo_is_refused_at_once)
+{
+    char path[] = "/tmp/verify-fifo-XXXXXX";
+    struct verify_truth *truth;
+
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    ck_assert_int_eq(rmdir(path), 0);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(verify_truth_open(&truth, path, NULL), RESHARD_EFORMAT);
+    unlink(path);
+}
+END_TEST
+
 /* --- report ----------------------------------------------------------------------------------- */
 
 START_TEST(a_report_keeps_the_foremost_findings_and_counts_all)
@@ -630,6 +644,39 @@ START_TEST(a_report_keeps_the_foremost_findings_and_counts_all)
     ck_assert_uint_eq(json_array_size(json_object_get(json, "findings")), VERIFY_FINDINGS_MAX);
     json_decref(json);
     verify_report_close(&report);
+}
+END_TEST
+
+START_TEST(of_a_tensors_findings_those_with_a_file_come_first)
+{
+    struct verify_report report;
+    struct verify_finding finding = verify_finding_general(RESHARD_EDIGEST);
+
+    ck_assert_int_eq(verify_report_open(&report), RESHARD_OK);
+    finding.order = 1;
+    verify_report_add(&report, &finding);
+    finding.element = 7;
+    snprintf(finding.file, sizeof finding.file, "rank-00000.h5");
+    verify_report_add(&report, &finding);
+    finding.order = 2;
+    verify_report_add(&report, &finding);
+    ck_assert_uint_eq(report.finding[0].element, 7);
+    ck_assert_uint_eq(report.finding[0].order, 1);
+    ck_assert_str_eq(report.finding[1].file, "");
+    ck_assert_uint_eq(report.finding[2].order, 2);
+    verify_report_close(&report);
+}
+END_TEST
+
+START_TEST(control_bytes_of_names_are_printed_as_digits)
+{
+    struct verify_finding finding = verify_finding_file(RESHARD_EFORMAT, "rank-\n");
+    char line[256];
+
+    snprintf(finding.fqn, sizeof finding.fqn, "a\x1b[31mb\x7f\xc3\xa4");
+    verify_finding_say(&finding, "has \t");
+    verify_finding_line(&finding, line, sizeof line);
+    ck_assert_str_eq(line, "EFORMAT: rank-\\x0A: a\\x1B[31mb\\x7F\xc3\xa4: has \\x09");
 }
 END_TEST
 
@@ -657,6 +704,9 @@ static Suite *suite(void)
     tcase_add_test(memory, a_flat_shard_moved_by_one_element_and_a_short_memory_are_seen);
     tcase_add_test(memory, a_state_of_another_step_differs_in_every_trained_tensor);
     tcase_add_test(memory, a_report_keeps_the_foremost_findings_and_counts_all);
+    tcase_add_test(memory, of_a_tensors_findings_those_with_a_file_come_first);
+    tcase_add_test(memory, control_bytes_of_names_are_printed_as_digits);
+    tcase_add_test(memory, a_truth_that_is_a_fifo_is_refused_at_once);
     suite_add_tcase(all, rules);
     suite_add_tcase(all, numbers);
     suite_add_tcase(all, memory);

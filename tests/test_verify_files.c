@@ -248,7 +248,7 @@ START_TEST(faults_that_are_consistent_in_themselves_are_seen)
         {"moved-bound", "fsdp2", RESHARD_EFORMAT, "a piece of elements 0 to 9"},
         {"missing-shard", "fsdp2", RESHARD_ECOVER, "are in no readable file"},
         {"relabelled", "fsdp2", RESHARD_EFORMAT, "as bf16; dtype and shape are not the manifest's"},
-        {"swapped-data", "fsdp2", RESHARD_EDIGEST, "20 elements differ: not the state"},
+        {"swapped-data", "fsdp2", RESHARD_EMISMATCH, "20 elements differ: not the state"},
     };
     char arguments[PATH_BYTES];
 
@@ -256,6 +256,20 @@ START_TEST(faults_that_are_consistent_in_themselves_are_seen)
              cases[_i].fault);
     make("c", arguments);
     expect("c", cases[_i].status, cases[_i].words);
+}
+END_TEST
+
+START_TEST(a_gap_blames_no_neighbour)
+{
+    struct verify_report report;
+
+    make("c", "--layout fsdp2 --shard 4 --fault hole");
+    report = judge("c", STEP, NULL);
+    for (uint32_t f = 0; f < report.finding_count; ++f) {
+        if (strstr(report.finding[f].text, "in no readable file"))
+            ck_assert_str_eq(report.finding[f].file, "");
+    }
+    verify_report_close(&report);
 }
 END_TEST
 
@@ -282,7 +296,7 @@ START_TEST(a_truncated_file_and_a_lost_file_are_named)
     make("c", "--shard 4");
     run("truncate -s -1 %s/c/rank-00001.h5 && rm %s/c/rank-00002.h5", home, home);
     expect("c", RESHARD_EFORMAT, "rank-00001.h5: has ");
-    expect("c", RESHARD_EFORMAT, "ENOENT: rank-00002.h5: ");
+    expect("c", RESHARD_EFORMAT, "ENOENT: rank-00002.h5: is missing");
 }
 END_TEST
 
@@ -392,7 +406,7 @@ START_TEST(another_step_than_the_asked_one_is_named)
 
     make("c", "--shard 4 --step 2");
     report = judge("c", STEP, NULL);
-    ck_assert_int_eq(report.status, RESHARD_EDIGEST);
+    ck_assert_int_eq(report.status, RESHARD_EMISMATCH);
     ck_assert_str_eq(report.finding[0].text, "is of training step 2, not 3");
     verify_report_close(&report);
 }
@@ -434,6 +448,146 @@ START_TEST(checkpoints_that_differ_say_where)
 }
 END_TEST
 
+START_TEST(damage_of_the_other_checkpoint_is_said_of_that_one)
+{
+    char other[2 * PATH_BYTES];
+    struct verify_report report;
+    char line[4096];
+
+    make("c", "--shard 4");
+    make("d", "--shard 4");
+    flip("d/rank-00001.h5", first_element_of_rank_1() + 5);
+    run("rm %s/d/rank-00003.h5", home);
+    snprintf(other, sizeof other, "%s/d", home);
+    report = judge("c", STEP, other);
+    ck_assert_int_eq(report.status, RESHARD_EDIGEST);
+    for (uint32_t f = 0; f < report.finding_count; ++f) {
+        if (report.finding[f].status == RESHARD_EMISMATCH)
+            continue;
+        ck_assert_str_eq(report.finding[f].directory, other);
+        verify_finding_line(&report.finding[f], line, sizeof line);
+        ck_assert_ptr_nonnull(strstr(line, ": in /"));
+    }
+    verify_report_close(&report);
+}
+END_TEST
+
+/* --- the index -------------------------------------------------------------------------------- */
+
+/* A checkpoint with an index, which the sources have, as "g". */
+static void copy_golden(const char *name)
+{
+    run("cp -r %s/tests/golden/%s %s/g && chmod -R u+w %s/g", RESHARD_SOURCE_DIR, name, home, home);
+}
+
+/* Judge "g" by itself; its foremost finding must have these words, none where they are NULL. */
+static void expect_golden(const char *words)
+{
+    const struct verify_files_options options = {.threads = 1};
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct verify_report report;
+    char directory[2 * PATH_BYTES];
+
+    snprintf(directory, sizeof directory, "%s/g", home);
+    ck_assert_int_eq(verify_report_open(&report), RESHARD_OK);
+    ck_assert_int_eq(verify_files(directory, &options, &report, &error),
+                     words ? RESHARD_EFORMAT : RESHARD_OK);
+    ck_assert_uint_eq(report.finding_total, words ? 1 : 0);
+    if (words) {
+        ck_assert_str_eq(report.finding[0].file, "index.h5");
+        ck_assert_msg(strstr(report.finding[0].text, words), "%s", report.finding[0].text);
+        ck_assert_ptr_nonnull(strstr(report.finding[0].text, "can be deleted"));
+    }
+    verify_report_close(&report);
+}
+
+START_TEST(whole_indexes_are_found_whole_and_absent_ones_are_no_fault)
+{
+    static const char *const names[] = {"layers-ddp", "linear-fsdp1", "mixed-fsdp2"};
+
+    copy_golden(names[_i]);
+    expect_golden(NULL);
+    run("rm %s/g/index.h5", home);
+    expect_golden(NULL);
+}
+END_TEST
+
+START_TEST(faults_of_the_index_are_named)
+{
+    static const struct {
+        const char *python;
+        const char *words;
+    } cases[] = {
+        {"del m['weight']", "weight is not where it must be"},
+        {"del s['weight/step']", "weight step is not where it must be"},
+        {"m['more'] = m['bias']", "no tensor of the manifest"},
+        {"s['bias/more'] = m['bias']", "no tensor of the manifest"},
+        {"s.create_group('more')", "no tensor of the manifest"},
+        {"w.attrs['digest'] = numpy.bytes_('0' * 16)", "weight has another digest"},
+        {"del w.attrs['digest']", "weight has another digest"},
+        {"w.attrs['dtype'] = numpy.bytes_('f64')", "weight has another dtype"},
+        {"b = m['bias']; del m['weight']; m['weight'] = b", "weight has another shape"},
+        {"del m['weight']; m['weight'] = h5py.SoftLink('/optim/state/weight/exp_avg')",
+         "weight is not where it must be"},
+        {"del m['weight']; m['weight'] = h5py.ExternalLink('rank-00000.h5', '/arena/f32')",
+         "weight is not where it must be"},
+        {"m.move('bias', 'x'); s.move('bias/exp_avg', 'y'); m.move('x', 'bias');"
+         "f.move('/optim/state/y', '/model/y')",
+         "bias exp_avg is not where it must be"},
+        {"v = {k: w.attrs[k] for k in w.attrs}; del m['weight'];"
+         "d = m.create_dataset('weight', (4, 4), 'f4'); d.attrs.update(v)",
+         "weight is not virtual"},
+        {"v = {k: w.attrs[k] for k in w.attrs}; l = h5py.VirtualLayout((4, 4), 'f4');"
+         "l[0:2] = h5py.VirtualSource('rank-00000.h5', '/arena/f32', (1024,))[0:8];"
+         "del m['weight']; d = m.create_virtual_dataset('weight', l); d.attrs.update(v)",
+         "weight has not one mapping for each piece"},
+    };
+    const char *python = getenv("PYTHON");
+
+    copy_golden("linear-fsdp1");
+    run("cd %s/g && %s -c \"import h5py, numpy; f = h5py.File('index.h5', 'r+');"
+        "m = f['model']; s = f['optim/state']; w = m['weight']; %s\"",
+        home, python ? python : "/usr/bin/python3", cases[_i].python);
+    expect_golden(cases[_i].words);
+}
+END_TEST
+
+START_TEST(a_mapping_onto_another_place_is_named)
+{
+    copy_golden("linear-fsdp1");
+    flip("g/index.h5", find("g/index.h5", "rank-00001.h5", 13) + 9);
+    expect_golden("to another place than their piece");
+}
+END_TEST
+
+START_TEST(no_flipped_byte_of_the_index_does_more_than_be_seen)
+{
+    const struct verify_files_options options = {.threads = 1};
+    char path[2 * PATH_BYTES];
+    struct stat about;
+    unsigned unseen = 0;
+
+    copy_golden("mixed-fsdp2");
+    snprintf(path, sizeof path, "%s/g/index.h5", home);
+    ck_assert_int_eq(stat(path, &about), 0);
+    snprintf(path, sizeof path, "%s/g", home);
+    for (long position = 0; position < about.st_size; position += 31) {
+        struct verify_report report;
+        enum reshard_status status;
+
+        flip("g/index.h5", position);
+        ck_assert_int_eq(verify_report_open(&report), RESHARD_OK);
+        status = verify_files(path, &options, &report, NULL);
+        ck_assert(status == RESHARD_OK || status == RESHARD_EFORMAT);
+        unseen += status == RESHARD_OK;
+        verify_report_close(&report);
+        flip("g/index.h5", position);
+    }
+    printf("%u of %ld flips lie in bytes without meaning\n", unseen, about.st_size / 31);
+    expect_golden(NULL);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *const all = suite_create("verify_files");
@@ -443,6 +597,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(one, set_up, tear_down);
     tcase_add_loop_test(one, whole_checkpoints_of_every_layout_are_found_whole, 0, 10);
     tcase_add_loop_test(one, faults_that_are_consistent_in_themselves_are_seen, 0, 9);
+    tcase_add_test(one, a_gap_blames_no_neighbour);
     tcase_add_test(one, files_of_two_ranks_that_change_names_are_seen);
     tcase_add_test(one, a_file_of_another_step_is_named);
     tcase_add_test(one, a_truncated_file_and_a_lost_file_are_named);
@@ -455,6 +610,11 @@ static Suite *suite(void)
     tcase_add_test(one, another_step_than_the_asked_one_is_named);
     tcase_add_test(one, checkpoints_of_equal_content_at_other_layouts_are_equal);
     tcase_add_test(one, checkpoints_that_differ_say_where);
+    tcase_add_test(one, damage_of_the_other_checkpoint_is_said_of_that_one);
+    tcase_add_loop_test(one, whole_indexes_are_found_whole_and_absent_ones_are_no_fault, 0, 3);
+    tcase_add_loop_test(one, faults_of_the_index_are_named, 0, 14);
+    tcase_add_test(one, a_mapping_onto_another_place_is_named);
+    tcase_add_test(one, no_flipped_byte_of_the_index_does_more_than_be_seen);
     suite_add_tcase(all, one);
     return all;
 }

@@ -13,6 +13,10 @@
 
 #include "core/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { RESHARD_DIMS_MAX = 8 };
 
 struct reshard_shape {
@@ -121,5 +125,9 @@ struct reshard_box_runs reshard_box_runs(const struct reshard_box *box,
                                          const struct reshard_box *source,
                                          const struct reshard_box *target);
 bool reshard_box_runs_next(struct reshard_box_runs *runs);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,7 @@
 #include "core/digest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <hdf5.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -78,6 +79,18 @@ int64_t container_hdf5_access(uint64_t metadata_block_bytes)
         return H5I_INVALID_HID;
     }
     return access;
+}
+
+bool container_reserve(int64_t file, uint64_t bytes)
+{
+    void *handle = NULL;
+    int done;
+    if (H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) < 0 || !handle)
+        return true;
+    do
+        done = fallocate(*(const int *)handle, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes);
+    while (done && errno == EINTR);
+    return done == 0 || errno == EOPNOTSUPP;
 }
 
 /* A float of 16 bits: sign, exponent and mantissa from the highest bit to the lowest. */
@@ -376,8 +389,11 @@ enum reshard_status container_create(const char *path, const struct reshard_mode
     const hid_t file =
         access >= 0 && create >= 0 ? H5Fcreate(path, H5F_ACC_TRUNC, create, access) : -1;
     enum reshard_status status = RESHARD_OK;
-    if (file < 0 || !add_identity(file, identity) || !add_arenas(file, pieces, out) ||
-        !add_tables(file, model, pieces, out))
+    if (file >= 0 && !container_reserve(file, CONTAINER_METADATA_BYTES))
+        status = reshard_error_set(error, RESHARD_ENOSPC, "%s: cannot reserve space: %s", path,
+                                   strerror(errno));
+    else if (file < 0 || !add_identity(file, identity) || !add_arenas(file, pieces, out) ||
+             !add_tables(file, model, pieces, out))
         status = container_hdf5_failure(path, RESHARD_EIO, error);
     if (file >= 0 && H5Fclose(file) < 0)
         status = reshard_first_failure(status, container_hdf5_failure(path, RESHARD_EIO, error));

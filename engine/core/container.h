@@ -16,6 +16,9 @@
 #include "core/store.h"
 
 /* What a rank's file says of itself. */
+/* Room for what HDF5 writes when it creates a rank's file. */
+enum { CONTAINER_METADATA_BYTES = 64 * 1024 };
+
 struct container_identity {
     uint64_t step;
     uint64_t writer;
@@ -83,6 +86,11 @@ void container_release(struct container *container);
 
 /* Local. A new datatype for elements of a dtype, which the caller closes. */
 int64_t container_hdf5_type(enum reshard_dtype dtype);
+
+/* Local. Have the file system set aside room for the metadata of a file that HDF5 just created. On
+ * a full disk the library would fail at closing, and keep a half-closed file that ends the process
+ * in a crash; so a full disk must show before. False: there is no room (errno says why). */
+bool container_reserve(int64_t file, uint64_t bytes);
 
 /* Local. New file access properties: versions of objects that carry checksums, aligned arenas, no
  * locks, no identifier that survives the file. Metadata is allocated in blocks of that size. */

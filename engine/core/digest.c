@@ -13,6 +13,9 @@
 #define POLYNOMIAL UINT64_C(0xC96C5795D7870F42)
 #define ONE UINT64_C(0x8000000000000000)
 
+/* Fewer runs at once do not pay for what adding many prepares. */
+enum { RUNS_MIN = 4 };
+
 static uint64_t multiply_plain(uint64_t a, uint64_t b)
 {
     uint64_t product = 0;
@@ -48,6 +51,35 @@ __attribute__((target("pclmul,sse4.1"))) static uint64_t multiply_clmul(uint64_t
     return rest ^
            ((uint64_t)_mm_extract_epi64(back, 1) << 1 | (uint64_t)_mm_cvtsi128_si64(back) >> 63);
 }
+
+/* Divided by x; where the last term is not 0, adding the polynomial makes it so. */
+static uint64_t divide_by_x(uint64_t a)
+{
+    return a << 1 ^ ((POLYNOMIAL << 1 | 1) & (0 - (a >> 63)));
+}
+
+/*
+ * Many runs without a reduction for each, which would be most of the cost where runs are short. The
+ * value is kept as 128 bits, high word x^0 to x^63, and both words are multiplied at once: the low
+ * one by x^64 too, and both by 1/x for the bit that a product of reflected words lacks.
+ */
+__attribute__((target("pclmul,sse4.1"))) static uint64_t
+add_runs_clmul(uint64_t value, uint64_t step, const unsigned char *data, size_t run_bytes,
+               uint64_t count)
+{
+    const __m128i factors =
+        _mm_set_epi64x((long long)divide_by_x(step), (long long)multiply_clmul(step, 1));
+    __m128i wide = _mm_set_epi64x((long long)value, 0);
+
+    for (; count > 0; count--, data += run_bytes) {
+        const uint64_t crc = crc64_ecma_refl(0, data, run_bytes);
+        wide = _mm_xor_si128(wide, _mm_set_epi64x((long long)crc, 0));
+        wide = _mm_xor_si128(_mm_clmulepi64_si128(wide, factors, 0x00),
+                             _mm_clmulepi64_si128(wide, factors, 0x11));
+    }
+    return (uint64_t)_mm_extract_epi64(wide, 1) ^
+           multiply_clmul((uint64_t)_mm_cvtsi128_si64(wide), POLYNOMIAL);
+}
 #endif
 
 static uint64_t multiply(uint64_t a, uint64_t b)
@@ -57,6 +89,19 @@ static uint64_t multiply(uint64_t a, uint64_t b)
         return multiply_clmul(a, b);
 #endif
     return multiply_plain(a, b);
+}
+
+/* Add `count` runs, each followed by the same step. */
+static uint64_t add_runs(uint64_t value, uint64_t step, const unsigned char *data, size_t run_bytes,
+                         uint64_t count)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("pclmul"))
+        return add_runs_clmul(value, step, data, run_bytes, count);
+#endif
+    for (; count > 0; count--, data += run_bytes)
+        value = multiply_plain(value ^ crc64_ecma_refl(0, data, run_bytes), step);
+    return value;
 }
 
 /* x^(8 * bytes): what shifting by that many bytes multiplies by. */
@@ -124,11 +169,35 @@ static void finish_run(struct digest_stream *stream)
     stream->value = multiply(stream->value, stream->tail);
 }
 
+/* The runs that lie whole in the next `bytes`, up to the last but one of the innermost dimension:
+ * all of them have the same step. */
+static uint64_t whole_runs(const struct digest_stream *stream, size_t bytes)
+{
+    const uint32_t outer = stream->outer;
+    const uint64_t whole = bytes / stream->run_bytes;
+    uint64_t left;
+
+    if (outer == 0 || stream->filled > 0)
+        return 0;
+    left = stream->size[outer - 1] - 1 - stream->index[outer - 1];
+    return whole < left ? whole : left;
+}
+
 void digest_stream_add(struct digest_stream *stream, const void *data, size_t bytes)
 {
     const unsigned char *next = data;
 
     while (bytes > 0) {
+        const uint64_t runs = whole_runs(stream, bytes);
+        if (runs >= RUNS_MIN) {
+            const uint32_t inner = stream->outer - 1;
+            stream->value =
+                add_runs(stream->value, stream->step[inner], next, (size_t)stream->run_bytes, runs);
+            stream->index[inner] += runs;
+            next += runs * stream->run_bytes;
+            bytes -= (size_t)(runs * stream->run_bytes);
+            continue;
+        }
         const uint64_t missing = stream->run_bytes - stream->filled;
         const size_t part = missing < bytes ? (size_t)missing : bytes;
         stream->crc = crc64_ecma_refl(stream->crc, next, part);

@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* name, bytes, what it is (float: IEEE-like and trainable here), torch name, safetensors name or
  * NULL where that format has none. Order is part of no format; names are. */
 #define RESHARD_DTYPE_MAP(X)                                                                       \
@@ -66,5 +70,9 @@ const char *reshard_dtype_safetensors(enum reshard_dtype dtype);
 /* Local. The type of that short name, or of that safetensors name; RESHARD_DTYPE_NONE if none. */
 enum reshard_dtype reshard_dtype_from_name(const char *name);
 enum reshard_dtype reshard_dtype_from_safetensors(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -2,7 +2,9 @@
 
 #include "core/arena.h"
 #include "core/container.h"
+#include "core/container_table.h"
 
+#include <errno.h>
 #include <hdf5.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,18 +15,17 @@
 enum {
     METADATA_BLOCK_MIN = 16 * 1024,
     METADATA_BLOCK_MAX = 8 * 1024 * 1024,
-    METADATA_PER_TENSOR = 1024, /* about what a dataset, its link and its mappings take */
-    LINK_NAME_MAX = 3 * RESHARD_NAME_MAX,   /* when every byte of a name is escaped */
+    METADATA_PER_TENSOR = 1024,           /* about what a dataset, its link and its mappings take */
+    METADATA_PER_MAPPING = 256,           /* at most */
+    LINK_NAME_MAX = 3 * RESHARD_NAME_MAX, /* when every byte of a name is escaped */
 };
 
-bool index_is_affordable(const struct reshard_layout *layout)
+/* An upper bound of the mappings: no shard has more boxes than an interval can be cut into. With at
+ * most INDEX_FILES_MAX files the sum stays below 2^32 * INDEX_FILES_MAX * 16. */
+static uint64_t mappings_most(const struct reshard_layout *layout)
 {
     const struct reshard_model *const model = reshard_layout_model(layout);
     uint64_t mappings = 0;
-    if (reshard_layout_holders(layout) > INDEX_FILES_MAX)
-        return false;
-    /* An upper bound: no shard has more boxes than an interval can be cut into. With so few files
-     * the sum stays below 2^32 * INDEX_FILES_MAX * 16. */
     for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++) {
         const struct reshard_tensor *const tensor = reshard_model_tensor(model, t);
         const struct reshard_box whole = reshard_box_whole(&tensor->shape);
@@ -38,7 +39,13 @@ bool index_is_affordable(const struct reshard_layout *layout)
         reshard_layout_overlap(layout, t, &whole, &begin, &end);
         mappings += (end - begin) * boxes;
     }
-    return mappings <= INDEX_MAPPINGS_MAX;
+    return mappings;
+}
+
+bool index_is_affordable(const struct reshard_layout *layout)
+{
+    return reshard_layout_holders(layout) <= INDEX_FILES_MAX &&
+           mappings_most(layout) <= INDEX_MAPPINGS_MAX;
 }
 
 /* One piece of one tensor, in one file. */
@@ -305,7 +312,16 @@ static uint64_t metadata_block(const struct manifest *manifest)
     return bytes < METADATA_BLOCK_MAX ? bytes : METADATA_BLOCK_MAX;
 }
 
+/* Room for the whole index, generously: see container_reserve(). */
+static uint64_t index_bytes_most(const struct manifest *manifest,
+                                 const struct reshard_layout *layout)
+{
+    return 2 * metadata_block(manifest) + METADATA_PER_MAPPING * mappings_most(layout) +
+           (uint64_t)reshard_model_tensor_count(manifest->model) * METADATA_PER_TENSOR;
+}
+
 static enum reshard_status write_file(const char *path, const struct manifest *manifest,
+                                      const struct reshard_layout *layout,
                                       const struct sources *sources, struct reshard_error *error)
 {
     const hid_t access = container_hdf5_access(metadata_block(manifest));
@@ -317,7 +333,10 @@ static enum reshard_status write_file(const char *path, const struct manifest *m
         H5Pset_char_encoding(index.link, H5T_CSET_UTF8) >= 0)
         index.file = H5Fcreate(path, H5F_ACC_EXCL, create, access);
     const bool created = index.file >= 0;
-    if (!created || !fill_index(&index, manifest, sources))
+    if (created && !container_reserve(index.file, index_bytes_most(manifest, layout)))
+        status = reshard_error_set(error, RESHARD_ENOSPC, "%s: cannot reserve space: %s", path,
+                                   strerror(errno));
+    else if (!created || !fill_index(&index, manifest, sources))
         status = container_hdf5_failure(path, RESHARD_EIO, error);
     if (created && H5Fclose(index.file) < 0)
         status = reshard_first_failure(status, container_hdf5_failure(path, RESHARD_EIO, error));
@@ -343,12 +362,9 @@ enum reshard_status index_write(const char *path, const struct manifest *manifes
     if (status) {
         reshard_error_set(error, status, "%s: %s", path, reshard_status_text(status));
     } else {
-        H5E_auto2_t print = NULL;
-        void *data = NULL;
-        H5Eget_auto2(H5E_DEFAULT, &print, &data);
-        H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-        status = write_file(path, manifest, &sources, error);
-        H5Eset_auto2(H5E_DEFAULT, print, data);
+        const struct container_silence silence = container_silence_begin();
+        status = write_file(path, manifest, layout, &sources, error);
+        container_silence_end(silence);
     }
     sources_release(&sources);
     return status;

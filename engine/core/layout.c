@@ -174,10 +174,12 @@ static enum reshard_status check_options(const struct reshard_layout_options *op
         return reshard_error_set(error, RESHARD_EINVAL,
                                  "forward must be f64, f32, f16 or bf16, not %s",
                                  reshard_dtype_name(options->forward));
-    if (replicate > INT32_MAX || shard > INT32_MAX || replicate * shard > INT32_MAX)
+    if (replicate > RESHARD_MESH_RANKS_MAX || shard > RESHARD_MESH_RANKS_MAX ||
+        replicate * shard > RESHARD_MESH_RANKS_MAX)
         return reshard_error_set(error, RESHARD_EINVAL,
-                                 "a mesh of %" PRIu64 " x %" PRIu64 " ranks is too large",
-                                 replicate, shard);
+                                 "a mesh of %" PRIu64 " x %" PRIu64
+                                 " ranks is too large; at most %d ranks are supported",
+                                 replicate, shard, RESHARD_MESH_RANKS_MAX);
     return RESHARD_OK;
 }
 

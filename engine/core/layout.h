@@ -26,7 +26,14 @@
 
 #include "core/model.h"
 
-enum { RESHARD_MESH_DIMS_MAX = 8, RESHARD_MESH_NAME_MAX = 16 };
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    RESHARD_MESH_DIMS_MAX = 8,
+    RESHARD_MESH_RANKS_MAX = 1 << 20, /* of a mesh: more are not believed */
+};
 
 enum reshard_layout_kind {
     RESHARD_LAYOUT_FSDP1, /* flat parameters over the mesh dimension "shard" */
@@ -73,7 +80,7 @@ const char *reshard_layout_kind_name(enum reshard_layout_kind kind);
 bool reshard_layout_kind_from_name(const char *name, enum reshard_layout_kind *out);
 
 /* Local. EINVAL, with the reason, for options that do not fit the model: dtypes that differ
- * within a unit that is to be flattened, a mesh of more than 2^31 ranks. */
+ * within a unit that is to be flattened, a mesh of more than RESHARD_MESH_RANKS_MAX ranks. */
 RESHARD_MUST_CHECK enum reshard_status
 reshard_layout_open(struct reshard_layout **out, const struct reshard_model *model,
                     const struct reshard_layout_options *options, struct reshard_error *error);
@@ -123,5 +130,9 @@ bool reshard_layout_is_flat(const struct reshard_layout *layout, uint32_t tensor
 struct reshard_flat_info reshard_layout_flat(const struct reshard_layout *layout, uint32_t unit);
 struct reshard_shard_info reshard_layout_shard_info(const struct reshard_layout *layout,
                                                     uint32_t tensor, uint64_t holder);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

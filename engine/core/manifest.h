@@ -11,6 +11,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define MANIFEST_FILE "manifest.json"
 
 enum {
@@ -66,5 +70,9 @@ const struct manifest_file *manifest_find_file(const struct manifest *manifest, 
 
 /* Local. Free what a decoded manifest owns, its model included. Accepts an empty one. */
 void manifest_release(struct manifest *manifest);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -20,6 +20,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { RESHARD_NAME_MAX = 1024 }; /* bytes of an FQN, a slot or a unit, with the final zero */
 
 struct reshard_tensor {
@@ -90,5 +94,9 @@ uint64_t reshard_model_hash(const struct reshard_model *model);
 
 /* Local. End a model. Accepts NULL. Layouts and states made from it must be gone. */
 void reshard_model_close(struct reshard_model *model);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

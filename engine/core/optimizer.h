@@ -9,6 +9,10 @@
 
 #include "core/model.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum reshard_optimizer_name {
     RESHARD_OPTIMIZER_NONE,
     RESHARD_OPTIMIZER_ADAMW, /* exp_avg, exp_avg_sq like the parameter; step a scalar f32 */
@@ -37,5 +41,9 @@ bool reshard_optimizer_from_name(const char *text, enum reshard_optimizer_name *
 RESHARD_MUST_CHECK enum reshard_status
 reshard_optimizer_extend(struct reshard_model *model, const struct reshard_optimizer *optimizer,
                          struct reshard_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -64,6 +64,12 @@ enum reshard_status reshard_error_set(struct reshard_error *error, enum reshard_
     return status;
 }
 
+void reshard_error_clear(struct reshard_error *error)
+{
+    if (error)
+        *error = (struct reshard_error)RESHARD_ERROR_INIT;
+}
+
 void reshard_error_prefix(struct reshard_error *error, const char *format, ...)
 {
     char text[RESHARD_ERROR_TEXT_MAX];

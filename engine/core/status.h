@@ -11,6 +11,10 @@
 
 #include <stdarg.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define RESHARD_MUST_CHECK __attribute__((warn_unused_result))
 
 #define RESHARD_STATUS_MAP(X)                                                                      \
@@ -63,6 +67,10 @@ enum reshard_status reshard_error_set(struct reshard_error *error, enum reshard_
                                       const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Local. Forget an earlier error: what every public collective function does first. Accepts NULL.
+ */
+void reshard_error_clear(struct reshard_error *error);
+
 /* Local. Put "context: " before the text of an error that is set; do nothing otherwise. */
 void reshard_error_prefix(struct reshard_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -73,5 +81,9 @@ void reshard_error_append(struct reshard_error *error, const char *format, ...)
 
 /* Local. Of two results, the one to return: the first that is a failure. */
 enum reshard_status reshard_first_failure(enum reshard_status first, enum reshard_status second);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -19,6 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct store;
 struct store_file;
 
@@ -121,5 +125,9 @@ RESHARD_MUST_CHECK enum reshard_status store_read_file(struct store *store, cons
 
 /* "directory/name" in new memory; NULL when there is none. */
 char *store_path(const char *directory, const char *name);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

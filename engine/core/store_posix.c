@@ -75,10 +75,16 @@ static enum reshard_status posix_allocate(struct store_file *base, uint64_t byte
                                           struct reshard_error *error)
 {
     const struct posix_file *file = (const struct posix_file *)base;
+    int done;
 
     if (bytes > INT64_MAX)
         return reshard_error_set(error, RESHARD_EOVERFLOW, "%s: too large", base->path);
-    if (bytes == 0 || fallocate(file->fd, 0, 0, (off_t)bytes) == 0)
+    if (bytes == 0)
+        return RESHARD_OK;
+    do
+        done = fallocate(file->fd, 0, 0, (off_t)bytes);
+    while (done && errno == EINTR);
+    if (done == 0)
         return RESHARD_OK;
     if (errno == EOPNOTSUPP && ftruncate(file->fd, (off_t)bytes) == 0)
         return RESHARD_OK;
@@ -95,7 +101,7 @@ static bool is_direct(const struct posix_file *file, uint64_t offset, const void
 static enum reshard_status posix_write(struct store_file *base, uint64_t offset, const void *data,
                                        uint64_t bytes, struct reshard_error *error)
 {
-    const struct posix_file *file = (const struct posix_file *)base;
+    struct posix_file *file = (struct posix_file *)base;
     const char *next = data;
 
     while (bytes > 0) {
@@ -104,6 +110,12 @@ static enum reshard_status posix_write(struct store_file *base, uint64_t offset,
         const ssize_t done = pwrite(fd, next, part, (off_t)offset);
         if (done < 0 && errno == EINTR)
             continue;
+        /* Larger sectors than ours, or a file system that took the flag but not the write. */
+        if (done < 0 && errno == EINVAL && fd == file->direct) {
+            close(file->direct);
+            file->direct = -1;
+            continue;
+        }
         if (done <= 0)
             return failed(error, done < 0 ? errno : ENOSPC, "write", base->path);
         next += done;

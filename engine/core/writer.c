@@ -117,7 +117,10 @@ enum reshard_status writer_write(struct store *store, const char *path,
 
     if (status)
         return status;
-    status = container_create(path, model, pieces, identity, &offsets, error);
+    /* HDF5 starts the file anew, but finds the room that was set aside: see container_reserve(). */
+    status = store_allocate(file, CONTAINER_METADATA_BYTES, error);
+    if (!status)
+        status = container_create(path, model, pieces, identity, &offsets, error);
     if (!status)
         status = store_allocate(file, offsets.file_bytes, error);
     if (!status)

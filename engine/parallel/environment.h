@@ -10,6 +10,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* NULL where a variable is absent. Strings are borrowed. */
 struct reshard_environment {
     const char *master_addr;      /* MASTER_ADDR: a host name or address */
@@ -37,5 +41,9 @@ void reshard_environment_from_process(struct reshard_environment *out);
 RESHARD_MUST_CHECK enum reshard_status
 environment_parse(const struct reshard_environment *environment, struct environment_values *out,
                   struct reshard_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -246,19 +246,22 @@ static enum reshard_status stated_place(struct reshard_group *group,
 {
     const uint64_t world =
         values->local_world_size >= 0 ? (uint64_t)values->local_world_size : group->local_world;
+    const uint64_t rank =
+        values->local_rank >= 0 ? (uint64_t)values->local_rank : group->local_rank;
 
-    if (values->local_rank >= 0 && (uint64_t)values->local_rank >= world)
+    if (rank >= world)
         return reshard_error_set(error, RESHARD_EMISMATCH,
-                                 "LOCAL_RANK is %" PRId64 ", but the node has %" PRIu64 " ranks",
-                                 values->local_rank, world);
+                                 "LOCAL_RANK is %" PRIu64 "%s, but the node has %" PRIu64
+                                 " ranks%s",
+                                 rank, values->local_rank >= 0 ? "" : " by MPI", world,
+                                 values->local_world_size >= 0 ? " by LOCAL_WORLD_SIZE" : "");
     if (world > group->world)
         return reshard_error_set(error, RESHARD_EMISMATCH,
                                  "LOCAL_WORLD_SIZE is %" PRIu64 ", but the job has %" PRIu64
                                  " ranks in all",
                                  world, group->world);
     group->local_world = world;
-    if (values->local_rank >= 0)
-        group->local_rank = (uint64_t)values->local_rank;
+    group->local_rank = rank;
     return RESHARD_OK;
 }
 
@@ -307,6 +310,7 @@ enum reshard_status reshard_group_open(struct reshard_group **out, MPI_Comm comm
     int rank = 0, size = 1, code;
 
     *out = NULL;
+    reshard_error_clear(error);
     opening.host = options && options->host ? options->host : reshard_host_real();
     code = MPI_Comm_dup(comm, &opening.comm);
     if (code != MPI_SUCCESS)

@@ -17,6 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reshard_group;
 
 /* Zero is the default throughout. */
@@ -84,5 +88,9 @@ RESHARD_MUST_CHECK enum reshard_status group_gather(struct reshard_group *group,
 RESHARD_MUST_CHECK enum reshard_status group_agree_value(struct reshard_group *group,
                                                          uint64_t value, const char *what,
                                                          struct reshard_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

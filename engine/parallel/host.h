@@ -11,6 +11,10 @@
 #include <mpi.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum reshard_work {
     RESHARD_WORK_TO_HOST,   /* bytes staged from device to host memory */
     RESHARD_WORK_TO_DEVICE, /* bytes placed from host to device memory */
@@ -39,5 +43,9 @@ struct reshard_host *reshard_host_real(void);
 
 void host_charge(struct reshard_host *host, enum reshard_work work, uint64_t bytes);
 void host_phase(struct reshard_host *host, const char *verb, const char *phase, uint64_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

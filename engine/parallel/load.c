@@ -130,23 +130,25 @@ static enum reshard_status match_names(struct load *load, struct reshard_error *
 
 /* ---- planning -------------------------------------------------------------------------------- */
 
-static enum reshard_status check_bound(const struct load *load, struct reshard_error *error)
+/* The layout of the checkpoint. If it cannot be, the manifest is at fault, not the caller. */
+static enum reshard_status open_source(struct load *load, struct reshard_error *error)
 {
-    for (uint32_t t = 0; t < reshard_model_tensor_count(load->model); t++) {
-        const struct reshard_tensor *tensor = reshard_model_tensor(load->model, t);
-        if (reshard_part_has(load->part, tensor) && reshard_state_bytes(load->state, t) &&
-            !reshard_state_data(load->state, t))
-            return reshard_error_set(error, RESHARD_EINVAL, "tensor '%s'%s%s has no memory bound",
-                                     tensor->fqn, tensor->slot[0] ? " slot " : "", tensor->slot);
-    }
-    return RESHARD_OK;
+    const enum reshard_status status =
+        reshard_layout_open(&load->source, load->manifest.model, &load->manifest.layout, error);
+
+    if (status != RESHARD_EINVAL && status != RESHARD_EOVERFLOW)
+        return status;
+    reshard_error_prefix(error, "%s/" MANIFEST_FILE ": layout", load->directory);
+    if (error)
+        error->status = RESHARD_EFORMAT;
+    return RESHARD_EFORMAT;
 }
 
 /* Which source tensors fill which of ours, and the moves that this rank makes. Local. */
 static enum reshard_status make_plan(struct load *load, struct reshard_error *error)
 {
     const uint32_t tensors = reshard_model_tensor_count(load->model);
-    enum reshard_status status = check_bound(load, error);
+    enum reshard_status status = reshard_state_check(load->state, load->part, error);
 
     if (status)
         return status;
@@ -156,8 +158,7 @@ static enum reshard_status make_plan(struct load *load, struct reshard_error *er
         return RESHARD_ENOMEM;
     status = match_names(load, error);
     if (!status)
-        status =
-            reshard_layout_open(&load->source, load->manifest.model, &load->manifest.layout, error);
+        status = open_source(load, error);
     if (status)
         return status;
     for (uint32_t t = 0; t < tensors; t++)
@@ -310,6 +311,11 @@ static enum reshard_status run(struct load *load, struct reshard_report *report,
     enum reshard_status status = proof_agree_layout(load->group, load->state, error);
 
     if (!status)
+        status = group_agree_value(load->group, (uint64_t)load->part, "the part to load", error);
+    if (!status && load->part > RESHARD_PART_OPTIMIZER)
+        status =
+            reshard_error_set(error, RESHARD_EINVAL, "%d is no part of a state", (int)load->part);
+    if (!status)
         status = reshard_manifest_read(load->group, load->store, load->directory, &load->manifest,
                                        error);
     if (!status)
@@ -337,7 +343,10 @@ enum reshard_status reshard_load(struct reshard_group *group, struct reshard_sta
                         .part = options ? options->part : RESHARD_PART_ALL,
                         .manifest = MANIFEST_INIT,
                         .plan = PLAN_INIT};
-    const enum reshard_status status = run(&load, report, error);
+    enum reshard_status status;
+
+    reshard_error_clear(error);
+    status = run(&load, report, error);
 
     plan_release(&load.plan);
     reshard_layout_close(load.source);
@@ -355,25 +364,28 @@ struct progress {
     uint64_t committed;
 };
 
-/* Rank 0: that of a directory, false when it holds no valid manifest. */
-static bool read_progress(struct store *store, const char *root, const char *name,
-                          struct progress *out)
+/* Rank 0: that of a directory. ENOENT and EFORMAT: it holds no valid manifest. */
+static enum reshard_status read_progress(struct store *store, const char *root, const char *name,
+                                         struct progress *out, struct reshard_error *error)
 {
     char *directory = store_path(root, name), *text = NULL;
     char *path = directory ? store_path(directory, MANIFEST_FILE) : NULL;
     struct manifest manifest = MANIFEST_INIT;
+    enum reshard_status status = path ? RESHARD_OK : RESHARD_ENOMEM;
     uint64_t bytes;
-    bool valid;
 
-    valid = path && !store_read_file(store, path, MANIFEST_BYTES_MAX, &text, &bytes, NULL) &&
-            !manifest_decode(&manifest, text, bytes, path, NULL) &&
-            !store_modified(store, path, &out->committed, NULL);
+    if (!status)
+        status = store_read_file(store, path, MANIFEST_BYTES_MAX, &text, &bytes, error);
+    if (!status)
+        status = manifest_decode(&manifest, text, bytes, path, error);
+    if (!status)
+        status = store_modified(store, path, &out->committed, error);
     out->step = manifest.step;
     manifest_release(&manifest);
     free(text);
     free(path);
     free(directory);
-    return valid;
+    return status;
 }
 
 static bool is_further(const struct progress *a, const struct progress *b)
@@ -381,25 +393,52 @@ static bool is_further(const struct progress *a, const struct progress *b)
     return a->step != b->step ? a->step > b->step : a->committed >= b->committed;
 }
 
+/* The index of the best of the names, or `count`. A directory that cannot be read, for another
+ * reason than that it is no checkpoint, is an error: an older one in its stead would lose work
+ * silently. */
+static enum reshard_status choose_latest(struct store *store, const char *root, char **names,
+                                         uint64_t count, uint64_t *best,
+                                         struct reshard_error *error)
+{
+    struct progress furthest = {0, 0}, progress;
+
+    *best = count;
+    for (uint64_t i = 0; i < count; i++) {
+        struct reshard_error mine = RESHARD_ERROR_INIT;
+        enum reshard_status status;
+        if (names[i][0] == '.')
+            continue;
+        status = read_progress(store, root, names[i], &progress, &mine);
+        if (status == RESHARD_ENOENT || status == RESHARD_EFORMAT)
+            continue;
+        if (status)
+            return reshard_error_set(error, status, "%s", mine.text);
+        if (*best == count || is_further(&progress, &furthest)) {
+            furthest = progress;
+            *best = i;
+        }
+    }
+    return RESHARD_OK;
+}
+
 static enum reshard_status find_latest(struct store *store, const char *root, char *name,
                                        uint64_t size, struct reshard_error *error)
 {
-    struct progress best = {0, 0}, progress;
     char **names = NULL;
-    uint64_t count = 0;
+    uint64_t count = 0, best = 0;
     enum reshard_status status = store_list(store, root, &names, &count, error);
 
-    name[0] = '\0';
-    for (uint64_t i = 0; !status && i < count; i++) {
-        if (names[i][0] == '.' || strlen(names[i]) >= size ||
-            !read_progress(store, root, names[i], &progress) || !is_further(&progress, &best))
-            continue;
-        best = progress;
-        memcpy(name, names[i], strlen(names[i]) + 1);
-    }
-    store_names_free(names, count);
-    if (!status && !name[0])
+    if (!status)
+        status = choose_latest(store, root, names, count, &best, error);
+    if (!status && best == count)
         status = reshard_error_set(error, RESHARD_ENOENT, "%s: holds no whole checkpoint", root);
+    if (!status && strlen(names[best]) >= size)
+        status = reshard_error_set(error, RESHARD_EOVERFLOW,
+                                   "%s: the name '%s' needs %zu bytes, and %" PRIu64 " are given",
+                                   root, names[best], strlen(names[best]) + 1, size);
+    if (!status)
+        memcpy(name, names[best], strlen(names[best]) + 1);
+    store_names_free(names, count);
     return status;
 }
 
@@ -409,6 +448,8 @@ enum reshard_status reshard_latest_find(struct reshard_group *group, struct stor
 {
     enum reshard_status status = RESHARD_OK;
 
+    reshard_error_clear(error);
+    memset(name, 0, size);
     if (reshard_group_rank(group) == 0)
         status = find_latest(store ? store : store_posix(), root, name, size, error);
     status = group_agree(group, status, error);

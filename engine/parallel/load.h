@@ -17,6 +17,10 @@
 #include "parallel/save.h"
 #include "parallel/state.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Zero is the default throughout. */
 struct reshard_load_options {
     enum reshard_part part; /* equal on all ranks */
@@ -42,12 +46,17 @@ reshard_manifest_read(struct reshard_group *group, struct store *store, const ch
 
 /*
  * [collective] The checkpoint with the highest training step among the directories in `root`, the
- * one whose manifest was written last where steps are equal. Directories without a valid manifest are
- * passed over. `name` has `size` bytes. ENOENT when there is none.
+ * one whose manifest was written last where steps are equal. Directories without a valid manifest
+ * are passed over; one that cannot be read is an error. `name` has `size` bytes (EOVERFLOW if they
+ * do not suffice). ENOENT when there is none.
  */
 RESHARD_MUST_CHECK enum reshard_status reshard_latest_find(struct reshard_group *group,
                                                            struct store *store, const char *root,
                                                            char *name, uint64_t size,
                                                            struct reshard_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

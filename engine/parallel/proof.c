@@ -162,17 +162,12 @@ enum reshard_status reshard_state_digest(struct reshard_group *group,
     const struct reshard_model *model = reshard_layout_model(layout);
     const uint32_t tensors = reshard_model_tensor_count(model);
     uint64_t *mine = calloc(tensors + 1, sizeof *mine), bytes = 0;
-    enum reshard_status status = mine ? RESHARD_OK : RESHARD_ENOMEM;
+    enum reshard_status status = mine ? reshard_state_check(state, part, error) : RESHARD_ENOMEM;
 
     for (uint32_t t = 0; !status && t < tensors; t++) {
         if (!reshard_part_has(part, reshard_model_tensor(model, t)))
             continue;
-        if (!reshard_state_data(state, t) && reshard_state_bytes(state, t))
-            status = reshard_error_set(error, RESHARD_EINVAL, "tensor '%s' %s has no memory bound",
-                                       reshard_model_tensor(model, t)->fqn,
-                                       reshard_model_tensor(model, t)->slot);
-        else
-            status = tensor_contribution(state, t, &mine[t]);
+        status = tensor_contribution(state, t, &mine[t]);
         bytes += reshard_state_bytes(state, t);
     }
     host_charge(group_host(group), RESHARD_WORK_DIGEST, bytes);

@@ -9,6 +9,10 @@
 #include "parallel/group.h"
 #include "parallel/state.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* [collective] All ranks hold the same model under the same layout, each under its own rank. */
 RESHARD_MUST_CHECK enum reshard_status proof_agree_layout(struct reshard_group *group,
                                                           const struct reshard_state *state,
@@ -22,7 +26,8 @@ RESHARD_MUST_CHECK enum reshard_status proof_cover(struct reshard_group *group,
 /*
  * [collective] The digest of every tensor of a part as *this rank's replica set* holds it, from
  * memory, into digest[tensor]; other tensors' entries are left alone. Each replica set is reduced
- * by itself: two equal replicas in one exclusive-or would cancel.
+ * by itself: two equal replicas in one exclusive-or would cancel. The state is this rank's, under a
+ * layout over the whole group, and the same on all ranks, as a save or load has ensured.
  */
 RESHARD_MUST_CHECK enum reshard_status
 reshard_state_digest(struct reshard_group *group, const struct reshard_state *state,
@@ -34,5 +39,9 @@ RESHARD_MUST_CHECK enum reshard_status proof_reduce(struct reshard_group *group,
                                                     const struct reshard_layout *layout,
                                                     uint64_t *contribution,
                                                     struct reshard_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -2,11 +2,11 @@
 
 #include "core/index.h"
 #include "core/manifest.h"
+#include "core/staging.h"
 #include "core/writer.h"
 #include "parallel/proof.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,9 +18,7 @@ struct save {
     const struct reshard_model *model;
     const struct reshard_save_options *options;
     struct store *store;
-    char *final;   /* the checkpoint's directory */
-    char *parent;  /* the directory that holds it */
-    char *staging; /* .NAME.partial beside it */
+    struct staging staging;
     struct arena_pieces pieces;
     uint64_t *digest;    /* by tensor */
     uint64_t file_bytes; /* of this rank's file; 0 when it writes none */
@@ -28,78 +26,21 @@ struct save {
     uint64_t payload; /* bytes that this rank wrote */
 };
 
-/* ---- paths ----------------------------------------------------------------------------------- */
-
-/* "a/b/" is parent "a", name "b"; "b" has the parent ".". */
-static enum reshard_status split_path(struct save *save, const char *directory,
-                                      struct reshard_error *error)
+/* Rank 0 makes the directory; the others learn which. [collective] */
+static enum reshard_status stage(struct save *save, struct reshard_error *error)
 {
-    size_t length = strlen(directory);
-    const char *name, *slash;
+    const bool first = reshard_group_rank(save->group) == 0;
+    uint64_t number = 0;
+    enum reshard_status status =
+        first ? staging_make(&save->staging, save->store, &number, error) : RESHARD_OK;
 
-    while (length > 1 && directory[length - 1] == '/')
-        length--;
-    save->final = strndup(directory, length);
-    if (!save->final)
-        return RESHARD_ENOMEM;
-    slash = strrchr(save->final, '/');
-    name = slash ? slash + 1 : save->final;
-    if (!name[0] || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return reshard_error_set(error, RESHARD_EINVAL,
-                                 "'%s' cannot be made a checkpoint: it must end in a name",
-                                 directory);
-    if (!slash)
-        save->parent = strdup(".");
-    else
-        save->parent =
-            strndup(save->final, slash == save->final ? 1 : (size_t)(slash - save->final));
-    if (!save->parent || asprintf(&save->staging, "%s/.%s.partial", save->parent, name) < 0) {
-        save->staging = NULL;
-        return RESHARD_ENOMEM;
-    }
-    /* reshard_save() frees the paths, however it ends; the analyser loses sight of that. */
-    return RESHARD_OK; /* NOLINT(clang-analyzer-unix.Malloc) */
-}
-
-/* Whatever is there, a directory or a file, it is not ours to replace. */
-static bool exists(struct store *store, const char *path)
-{
-    struct store_file *file;
-    char **names;
-    uint64_t count;
-
-    if (store_list(store, path, &names, &count, NULL) == RESHARD_OK) {
-        store_names_free(names, count);
-        return true;
-    }
-    return store_open(store, path, STORE_READ, &file, NULL) == RESHARD_OK &&
-           store_close(file, NULL) == RESHARD_OK;
-}
-
-/* ---- the steps ------------------------------------------------------------------------------- */
-
-/* Rank 0: an existing checkpoint is never touched; what an earlier save left unfinished goes. */
-static enum reshard_status make_staging(const struct save *save, struct reshard_error *error)
-{
-    enum reshard_status status;
-
-    if (exists(save->store, save->final))
-        return reshard_error_set(error, RESHARD_EEXIST,
-                                 "%s: exists already; a checkpoint is never overwritten",
-                                 save->final);
-    status = store_remove(save->store, save->staging, error);
-    return status ? status : store_make_directory(save->store, save->staging, error);
-}
-
-static enum reshard_status check_bound(const struct save *save, struct reshard_error *error)
-{
-    for (uint32_t t = 0; t < reshard_model_tensor_count(save->model); t++)
-        if (reshard_state_bytes(save->state, t) && !reshard_state_data(save->state, t))
-            return reshard_error_set(error, RESHARD_EINVAL, "tensor '%s'%s%s has no memory bound",
-                                     reshard_model_tensor(save->model, t)->fqn,
-                                     reshard_model_tensor(save->model, t)->slot[0] ? " slot " : "",
-                                     reshard_model_tensor(save->model, t)->slot);
-    return RESHARD_OK;
+    status = group_agree(save->group, status, error);
+    if (!status)
+        status = group_broadcast(save->group, &number, sizeof number, error);
+    if (!status)
+        status = group_agree(save->group, first ? RESHARD_OK : staging_join(&save->staging, number),
+                             error);
+    return status;
 }
 
 /* All that must hold before anything is written. [collective] */
@@ -107,7 +48,7 @@ static enum reshard_status prepare(struct save *save, const char *directory,
                                    struct reshard_error *error)
 {
     enum reshard_status status =
-        group_agree(save->group, split_path(save, directory, error), error);
+        group_agree(save->group, staging_open(&save->staging, directory, error), error);
 
     if (!status)
         status = proof_agree_layout(save->group, save->state, error);
@@ -116,13 +57,12 @@ static enum reshard_status prepare(struct save *save, const char *directory,
     if (!status && save->options->step > INT64_MAX)
         status = reshard_error_set(error, RESHARD_EINVAL, "a step must be below 2^63");
     if (!status)
-        status = group_agree(save->group, check_bound(save, error), error);
+        status = group_agree(save->group, reshard_state_check(save->state, RESHARD_PART_ALL, error),
+                             error);
     if (!status)
         status = proof_cover(save->group, save->layout, error);
     if (!status)
-        status = group_agree(
-            save->group,
-            reshard_group_rank(save->group) == 0 ? make_staging(save, error) : RESHARD_OK, error);
+        status = stage(save, error);
     return status;
 }
 
@@ -138,7 +78,7 @@ static enum reshard_status write_file(struct save *save, struct reshard_error *e
     char name[MANIFEST_NAME_BYTES], *path = NULL;
 
     manifest_file_name(rank, name);
-    path = store_path(save->staging, name);
+    path = store_path(save->staging.path, name);
     if (!local || !path)
         goto cleanup;
     for (uint32_t t = 0; t < tensors; t++)
@@ -210,7 +150,7 @@ static enum reshard_status write_index(const struct save *save, const struct man
 
     if (save->options->no_index || !index_is_affordable(save->layout))
         return RESHARD_OK;
-    path = store_path(save->staging, INDEX_FILE);
+    path = store_path(save->staging.path, INDEX_FILE);
     if (!path)
         return RESHARD_ENOMEM;
     status = index_write(path, manifest, save->layout, error);
@@ -227,7 +167,7 @@ static enum reshard_status write_index(const struct save *save, const struct man
 static enum reshard_status write_manifest(const struct save *save, const struct manifest *manifest,
                                           struct reshard_error *error)
 {
-    char *path = store_path(save->staging, MANIFEST_FILE), *text = NULL;
+    char *path = store_path(save->staging.path, MANIFEST_FILE), *text = NULL;
     enum reshard_status status = path ? RESHARD_OK : RESHARD_ENOMEM;
     size_t bytes;
 
@@ -246,7 +186,7 @@ static enum reshard_status write_manifest(const struct save *save, const struct 
  * so that the name lasts. If only that last sync fails, the checkpoint is visible and whole, but a
  * power loss may still take it: neither success nor failure, hence a status of its own.
  */
-static enum reshard_status publish(const struct save *save, const struct file_record *records,
+static enum reshard_status publish(struct save *save, const struct file_record *records,
                                    struct reshard_error *error)
 {
     struct manifest manifest = {.step = save->options->step,
@@ -261,11 +201,7 @@ static enum reshard_status publish(const struct save *save, const struct file_re
     if (!status)
         status = write_manifest(save, &manifest, error);
     if (!status)
-        status = store_sync_directory(save->store, save->staging, error);
-    if (!status)
-        status = store_rename(save->store, save->staging, save->final, error);
-    if (!status && store_sync_directory(save->store, save->parent, error))
-        status = RESHARD_EUNKNOWN;
+        status = staging_publish(&save->staging, save->store, error);
     free(manifest.file);
     return status;
 }
@@ -324,25 +260,21 @@ enum reshard_status reshard_save(struct reshard_group *group, const struct resha
                         .pieces = ARENA_PIECES_INIT};
     struct reshard_report sink;
     enum reshard_status status;
-    bool staged = false;
 
+    reshard_error_clear(error);
     save.store = save.options->store ? save.options->store : store_posix();
     status = prepare(&save, directory, error);
-    if (!status) {
-        staged = true;
+    if (!status)
         status = group_agree(group, write_pieces(&save, error), error);
-    }
     if (!status)
         status = commit(&save, error);
     host_phase(group_host(group), "save", "commit", 0);
     if (!status)
         status = fill_report(&save, report ? report : &sink, error);
-    else if (staged && status != RESHARD_EUNKNOWN && reshard_group_rank(group) == 0)
-        (void)!store_remove(save.store, save.staging, NULL);
+    else if (reshard_group_rank(group) == 0)
+        staging_discard(&save.staging, save.store);
     arena_pieces_release(&save.pieces);
     free(save.digest);
-    free(save.final);
-    free(save.parent);
-    free(save.staging);
+    staging_close(&save.staging);
     return status;
 }

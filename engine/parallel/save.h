@@ -13,6 +13,10 @@
 #include "parallel/group.h"
 #include "parallel/state.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Zero is the default throughout. */
 struct reshard_save_options {
     uint64_t step;       /* training step of the state; equal on all ranks */
@@ -38,5 +42,9 @@ RESHARD_MUST_CHECK enum reshard_status
 reshard_save(struct reshard_group *group, const struct reshard_state *state, const char *directory,
              const struct reshard_save_options *options, struct reshard_report *report,
              struct reshard_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -169,6 +169,20 @@ void *reshard_state_flat(const struct reshard_state *state, uint32_t tensor, uin
     return flat ? state->flat[flat - 1].data : NULL;
 }
 
+enum reshard_status reshard_state_check(const struct reshard_state *state, enum reshard_part part,
+                                        struct reshard_error *error)
+{
+    const struct reshard_model *model = reshard_layout_model(state->layout);
+
+    for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
+        if (reshard_part_has(part, tensor) && state->memory[t].bytes && !state->memory[t].data)
+            return reshard_error_set(error, RESHARD_EINVAL, "tensor '%s'%s%s has no memory bound",
+                                     tensor->fqn, tensor->slot[0] ? " slot " : "", tensor->slot);
+    }
+    return RESHARD_OK;
+}
+
 const struct reshard_layout *reshard_state_layout(const struct reshard_state *state)
 {
     return state->layout;

@@ -11,6 +11,10 @@
 
 #include "core/layout.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct reshard_state;
 
 /* What to save or load. */
@@ -47,6 +51,12 @@ uint64_t reshard_state_bytes(const struct reshard_state *state, uint32_t tensor)
  * 0 bytes) for others. */
 void *reshard_state_flat(const struct reshard_state *state, uint32_t tensor, uint64_t *bytes);
 
+/* Local. Whether all that this rank holds of a part has memory: EINVAL names a tensor that has not.
+ */
+RESHARD_MUST_CHECK enum reshard_status reshard_state_check(const struct reshard_state *state,
+                                                           enum reshard_part part,
+                                                           struct reshard_error *error);
+
 const struct reshard_layout *reshard_state_layout(const struct reshard_state *state);
 uint64_t reshard_state_rank(const struct reshard_state *state);
 
@@ -54,5 +64,9 @@ uint64_t reshard_state_rank(const struct reshard_state *state);
 bool reshard_part_has(enum reshard_part part, const struct reshard_tensor *tensor);
 
 void reshard_state_close(struct reshard_state *state); /* accepts NULL */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
