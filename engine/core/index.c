@@ -5,6 +5,7 @@
 #include "core/container_table.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <hdf5.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -320,6 +321,26 @@ static uint64_t index_bytes_most(const struct manifest *manifest,
            (uint64_t)reshard_model_tensor_count(manifest->model) * METADATA_PER_TENSOR;
 }
 
+/* Make the file, with room for the first bytes that HDF5 writes: it starts the file anew, which
+ * gives the room back for it to find. */
+static enum reshard_status make_file(const char *path, struct reshard_error *error)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    enum reshard_status status = RESHARD_OK;
+    if (fd < 0)
+        return reshard_error_set(error,
+                                 errno == EEXIST   ? RESHARD_EEXIST
+                                 : errno == ENOENT ? RESHARD_ENOENT
+                                 : errno == ENOSPC ? RESHARD_ENOSPC
+                                                   : RESHARD_EIO,
+                                 "%s: cannot create: %s", path, strerror(errno));
+    if (fallocate(fd, 0, 0, CONTAINER_METADATA_BYTES) && errno == ENOSPC)
+        status = reshard_error_set(error, RESHARD_ENOSPC, "%s: cannot reserve space: %s", path,
+                                   strerror(errno));
+    close(fd);
+    return status;
+}
+
 static enum reshard_status write_file(const char *path, const struct manifest *manifest,
                                       const struct reshard_layout *layout,
                                       const struct sources *sources, struct reshard_error *error)
@@ -331,7 +352,7 @@ static enum reshard_status write_file(const char *path, const struct manifest *m
     if (access >= 0 && create >= 0 && H5Pset_obj_track_times(create, false) >= 0 &&
         H5Pset_obj_track_times(index.group, false) >= 0 &&
         H5Pset_char_encoding(index.link, H5T_CSET_UTF8) >= 0)
-        index.file = H5Fcreate(path, H5F_ACC_EXCL, create, access);
+        index.file = H5Fcreate(path, H5F_ACC_TRUNC, create, access);
     const bool created = index.file >= 0;
     if (created && !container_reserve(index.file, index_bytes_most(manifest, layout)))
         status = reshard_error_set(error, RESHARD_ENOSPC, "%s: cannot reserve space: %s", path,
@@ -340,8 +361,6 @@ static enum reshard_status write_file(const char *path, const struct manifest *m
         status = container_hdf5_failure(path, RESHARD_EIO, error);
     if (created && H5Fclose(index.file) < 0)
         status = reshard_first_failure(status, container_hdf5_failure(path, RESHARD_EIO, error));
-    if (status && created)
-        unlink(path);
     H5Pclose(index.link);
     H5Pclose(index.group);
     H5Pclose(create);
@@ -363,7 +382,11 @@ enum reshard_status index_write(const char *path, const struct manifest *manifes
         reshard_error_set(error, status, "%s: %s", path, reshard_status_text(status));
     } else {
         const struct container_silence silence = container_silence_begin();
-        status = write_file(path, manifest, layout, &sources, error);
+        status = make_file(path, error);
+        if (!status)
+            status = write_file(path, manifest, layout, &sources, error);
+        if (status && status != RESHARD_EEXIST)
+            unlink(path);
         container_silence_end(silence);
     }
     sources_release(&sources);
