@@ -4,8 +4,8 @@
 
 #include "sim/job.h"
 #include "sim/report.h"
+#include "sim/text.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +32,15 @@ static uint64_t count_parameters(const struct reshard_model *model)
 static void print_scenario(const char *path, const struct scenario *scenario)
 {
     char parameters[32];
-    const uint64_t worlds = job_world_count(scenario);
-    const uint64_t ranks = most_ranks(scenario);
+    char steps[48];
+    char worlds[48];
+    char ranks[48];
     report_count(count_parameters(scenario->model), parameters, sizeof(parameters));
-    printf("%s: %s is valid: %" PRIu64 " step%s, %" PRIu64 " world%s, up to %" PRIu64
-           " rank%s, %s parameters\n",
-           path, scenario->name, scenario->step_count, scenario->step_count == 1 ? "" : "s", worlds,
-           worlds == 1 ? "" : "s", ranks, ranks == 1 ? "" : "s", parameters);
+    text_print(stdout, path, strlen(path));
+    printf(": %s is valid: %s, %s, up to %s, %s parameters\n", scenario->name,
+           text_plural(scenario->step_count, "step", steps, sizeof(steps)),
+           text_plural(job_world_count(scenario), "world", worlds, sizeof(worlds)),
+           text_plural(most_ranks(scenario), "rank", ranks, sizeof(ranks)), parameters);
 }
 
 static int check_file(const char *path, const char *scenarios)

@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "sim/suggest.h"
+#include "sim/text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -14,11 +15,15 @@ static const struct cli_command *const commands[] = {&cli_run, &cli_check, &cli_
 int cli_error(int status, const char *format, ...)
 {
     va_list arguments;
+    char *text = NULL;
     va_start(arguments, format);
-    (void)fputs("reshard: error: ", stderr);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputc('\n', stderr);
+    const int printed = vasprintf(&text, format, arguments);
     va_end(arguments);
+    (void)fputs("reshard: error: ", stderr);
+    text_print_lines(stderr, printed < 0 ? format : text);
+    (void)fputc('\n', stderr);
+    if (printed >= 0)
+        free(text);
     return status;
 }
 
@@ -96,7 +101,8 @@ static int print_help(const char *name)
 {
     char option[] = "--help";
     char *help[] = {option};
-    if (!name) {
+    if (!name || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
+        strcmp(name, "help") == 0) {
         print_commands(stdout);
         return CLI_OK;
     }

@@ -103,23 +103,38 @@ static bool apply(struct parse *parse, const struct cli_option *option, const ch
     return true;
 }
 
+static bool help(struct parse *parse)
+{
+    print_help(parse);
+    parse->status = CLI_OK;
+    return false;
+}
+
+/* "-q", "-qv": the last letter alone may be of an option that takes a value. */
+static bool parse_letters(struct parse *parse, const char *argument)
+{
+    for (const char *letter = argument + 1; *letter; letter++) {
+        const struct cli_option *option = find_letter(parse, *letter);
+        if (*letter == 'h' && !option)
+            return help(parse);
+        if (!option || (option->value && letter[1] != '\0'))
+            return refuse_unknown(parse, argument);
+        if (!apply(parse, option, NULL))
+            return false;
+    }
+    return true;
+}
+
 static bool parse_option(struct parse *parse)
 {
     const char *argument = parse->argv[parse->at];
-    if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
-        print_help(parse);
-        parse->status = CLI_OK;
-        return false;
-    }
-    const struct cli_option *option = NULL;
-    const char *given = NULL;
-    if (argument[1] == '-') {
-        const size_t length = strcspn(argument + 2, "=");
-        option = find_long(parse, argument + 2, length);
-        given = argument[2 + length] == '=' ? argument + 3 + length : NULL;
-    } else if (argument[2] == '\0') {
-        option = find_letter(parse, argument[1]);
-    }
+    if (strcmp(argument, "--help") == 0)
+        return help(parse);
+    if (argument[1] != '-')
+        return parse_letters(parse, argument);
+    const size_t length = strcspn(argument + 2, "=");
+    const struct cli_option *option = find_long(parse, argument + 2, length);
+    const char *given = argument[2 + length] == '=' ? argument + 3 + length : NULL;
     return option ? apply(parse, option, given) : refuse_unknown(parse, argument);
 }
 

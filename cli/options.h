@@ -1,7 +1,8 @@
 /*
  * Command-line options as a table that parses, complains and prints the help, so that these cannot
- * differ. Options stand in any order among the arguments, as --name VALUE, --name=VALUE, -l VALUE;
- * after "--" everything is an argument. A mistyped one is answered with the one that was meant.
+ * differ. Options stand in any order among the arguments, as --name VALUE, --name=VALUE, -l VALUE,
+ * and letters of flags together, -qv for -q -v; after "--" everything is an argument. A mistyped
+ * one is answered with the one that was meant.
  */
 #ifndef RESHARD_CLI_OPTIONS_H
 #define RESHARD_CLI_OPTIONS_H

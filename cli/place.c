@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The first of the places, relative to the running file's folder, that exists. */
+/* The first of the places, absolute or relative to the running file's folder, that exists. */
 static char *find(const char *const *places, size_t count)
 {
     char self[PATH_MAX];
@@ -20,7 +20,8 @@ static char *find(const char *const *places, size_t count)
     *slash = '\0';
     for (size_t i = 0; i < count; i++) {
         char *path = NULL;
-        if (asprintf(&path, "%s/%s", self, places[i]) < 0)
+        const bool absolute = places[i][0] == '/';
+        if (asprintf(&path, "%s%s%s", absolute ? "" : self, absolute ? "" : "/", places[i]) < 0)
             return NULL;
         if (access(path, R_OK) == 0)
             return path;
@@ -40,6 +41,7 @@ char *place_rank_program(bool simulated)
 
 char *place_scenarios(void)
 {
-    static const char *const places[] = {"../scenarios", "../share/reshard/scenarios"};
-    return find(places, 2);
+    static const char *const places[] = {"../share/reshard/scenarios", "../scenarios",
+                                         RESHARD_SOURCE_SCENARIOS};
+    return find(places, 3);
 }

@@ -1,7 +1,8 @@
 /*
  * Where the command's companions are: beside it in a build tree, in the usual places of an
  * installation (../libexec/reshard, ../share/reshard) otherwise. Found from the running file
- * itself, so both may be moved.
+ * itself, so both may be moved. A build tree may be anywhere, so the last place for the scenarios
+ * is in the sources it was built from.
  */
 #ifndef RESHARD_CLI_PLACE_H
 #define RESHARD_CLI_PLACE_H

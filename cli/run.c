@@ -4,6 +4,7 @@
 
 #include "sim/report.h"
 #include "sim/run.h"
+#include "sim/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -114,10 +115,11 @@ static void tell(void *context, const char *scenario, uint64_t world, uint64_t w
                  uint64_t ranks)
 {
     struct session *session = context;
+    char count[48];
     clear_line(session);
-    (void)fprintf(stderr, "[%zu/%zu] %s: world %" PRIu64 " of %" PRIu64 ", %" PRIu64 " rank%s",
+    (void)fprintf(stderr, "[%zu/%zu] %s: world %" PRIu64 " of %" PRIu64 ", %s",
                   session->report_count + 1, session->file_count, scenario, world + 1, world_count,
-                  ranks, ranks == 1 ? "" : "s");
+                  text_plural(ranks, "rank", count, sizeof(count)));
     (void)fflush(stderr);
     session->line_open = true;
 }
@@ -279,6 +281,9 @@ static int prepare(struct session *session, const struct request *request, uint6
         return cli_error(CLI_USAGE, "--launcher %s: not the words of a command", request->launcher);
     if (request->quiet && request->verbose)
         return cli_error(CLI_USAGE, "--quiet and --verbose exclude each other");
+    if (request->json && request->junit && strcmp(request->json, request->junit) == 0)
+        return cli_error(CLI_USAGE, "--json and --junit cannot both write to %s",
+                         strcmp(request->json, "-") == 0 ? "standard output" : request->json);
     session->seed = request->seed ? seed : NULL;
     session->scenarios = place_scenarios();
     session->program = place_rank_program(!real);

@@ -31,8 +31,19 @@ else()
 endif()
 
 # --- the library ---------------------------------------------------------------------------------
-# One archive made of the objects that the tests have run, not a second compilation of them.
-add_library(reshard-library STATIC $<TARGET_OBJECTS:reshard-core> $<TARGET_OBJECTS:reshard-mpi>)
+# One object made of those that the tests have run, not a second compilation of them. What is internal
+# to the engine becomes local to it, so that a program may have a plan_build() of its own.
+find_program(RESHARD_LD NAMES ld REQUIRED)
+find_program(RESHARD_OBJCOPY NAMES objcopy REQUIRED)
+set(RESHARD_OBJECT ${PROJECT_BINARY_DIR}/reshard-library.o)
+add_custom_command(OUTPUT ${RESHARD_OBJECT}
+    COMMAND ${RESHARD_LD} -r -o ${RESHARD_OBJECT} $<TARGET_OBJECTS:reshard-core>
+            $<TARGET_OBJECTS:reshard-mpi>
+    COMMAND ${RESHARD_OBJCOPY} --wildcard --keep-global-symbol=reshard_*
+            --keep-global-symbol=store_* --keep-global-symbol=manifest_* ${RESHARD_OBJECT}
+    DEPENDS reshard-core reshard-mpi $<TARGET_OBJECTS:reshard-core> $<TARGET_OBJECTS:reshard-mpi>
+    COMMAND_EXPAND_LISTS VERBATIM COMMENT "Linking the library's one object")
+add_library(reshard-library STATIC ${RESHARD_OBJECT})
 set_target_properties(reshard-library PROPERTIES
     OUTPUT_NAME reshard EXPORT_NAME reshard LINKER_LANGUAGE C)
 target_include_directories(reshard-library INTERFACE

@@ -277,8 +277,8 @@ enum reshard_status inventory_open(struct reshard_model **out, const char *path,
                                            : open_model_file(out, path, options, messages, &error);
     if (status == RESHARD_OK)
         return RESHARD_OK;
-    if (error.text[0] != '\0' && messages)
-        (void)fprintf(messages, "error: %s\n", error.text);
+    if (error.text[0] != '\0')
+        yaml_file_error_print(path, status, &error, messages);
     reshard_model_close(*out);
     *out = NULL;
     return status;

@@ -556,10 +556,12 @@ static enum scenario_verb read_verb(struct reader *reader, const json_t *object)
     return SCENARIO_TRAIN;
 }
 
-static enum scenario_outcome read_outcome(struct reader *reader, const json_t *object)
+/* One of the outcomes up to `last`. */
+static enum scenario_outcome read_outcome(struct reader *reader, const json_t *object,
+                                          enum scenario_outcome last)
 {
     const char *word = read_word(reader, object, "outcome");
-    for (enum scenario_outcome outcome = SCENARIO_OK; outcome <= SCENARIO_DAMAGED; outcome++)
+    for (enum scenario_outcome outcome = SCENARIO_OK; outcome <= last; outcome++)
         if (strcmp(word, scenario_outcome_name(outcome)) == 0)
             return outcome;
     read_failed(reader, "outcome", "an outcome");
@@ -592,7 +594,7 @@ static void read_steps(struct reader *reader, const json_t *root, struct job *jo
         step->train = read_count(reader, item, "train");
         step->checkpoint = read_text_or_null(reader, item, "checkpoint");
         step->verify = read_count(reader, item, "verify");
-        step->outcome = read_outcome(reader, item);
+        step->outcome = read_outcome(reader, item, SCENARIO_DAMAGED);
     }
 }
 
@@ -669,7 +671,7 @@ static void read_result(struct reader *reader, const json_t *root, struct job_re
 {
     read_size(reader, root, 14, "a result");
     out->step = read_count(reader, root, "step");
-    out->outcome = read_outcome(reader, root);
+    out->outcome = read_outcome(reader, root, SCENARIO_ERROR);
     out->status = (int)read_count(reader, root, "status");
     out->message = read_text(reader, root, "message");
     out->seconds = read_real(reader, root, "seconds");

@@ -16,6 +16,8 @@
 enum {
     GRACE_SECONDS = 3, /* from SIGTERM to SIGKILL: mpiexec needs a moment to end remote ranks */
     TAIL_BYTES = 1200,
+    LOG_BYTES =
+        16 << 10, /* of the log's end, in which the lines that tell something are looked for */
     TAIL_LINES = 12,
     RANKS_NAMED = 4,
 };
@@ -237,19 +239,22 @@ static int start(char **command, char **environment, const char *folder, pid_t *
 
 /* ---- waiting ---- */
 
-static double now(void)
+double launch_now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
+/* What people and systems ask a command to stop with. */
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+enum { STOP_SIGNAL_COUNT = sizeof(stop_signals) / sizeof(*stop_signals) };
+
 static void fill_stop_signals(sigset_t *set)
 {
     sigemptyset(set);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGHUP);
+    for (int i = 0; i < STOP_SIGNAL_COUNT; i++)
+        sigaddset(set, stop_signals[i]);
 }
 
 void launch_signals_begin(sigset_t *saved)
@@ -268,8 +273,10 @@ bool launch_interrupted(void)
 {
     sigset_t pending;
     sigpending(&pending);
-    return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
-           sigismember(&pending, SIGHUP) == 1;
+    for (int i = 0; i < STOP_SIGNAL_COUNT; i++)
+        if (sigismember(&pending, stop_signals[i]) == 1)
+            return true;
+    return false;
 }
 
 static bool has_exited(pid_t child, int *exit_status)
@@ -281,7 +288,7 @@ static bool has_exited(pid_t child, int *exit_status)
 /* Wait until a signal of `set` arrives (returned, and no longer pending) or the deadline (0). */
 static int wait_signal(const sigset_t *set, double deadline)
 {
-    const double rest = deadline - now();
+    const double rest = deadline - launch_now();
     if (rest <= 0)
         return 0;
     const struct timespec timeout = {(time_t)rest, (long)((rest - (double)(time_t)rest) * 1e9)};
@@ -293,12 +300,12 @@ static int wait_signal(const sigset_t *set, double deadline)
 static void stop(pid_t child, int *exit_status)
 {
     sigset_t set;
-    const double deadline = now() + GRACE_SECONDS;
+    const double deadline = launch_now() + GRACE_SECONDS;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     (void)kill(-child, SIGTERM);
     while (!has_exited(child, exit_status)) {
-        if (now() >= deadline) {
+        if (launch_now() >= deadline) {
             (void)kill(-child, SIGKILL);
             (void)waitpid(child, exit_status, 0);
             return;
@@ -314,7 +321,7 @@ static void stop(pid_t child, int *exit_status)
 static enum launch_outcome wait_child(pid_t child, double timeout_seconds, int *exit_status)
 {
     enum launch_outcome outcome = LAUNCH_ENDED;
-    const double deadline = now() + timeout_seconds;
+    const double deadline = launch_now() + timeout_seconds;
     sigset_t set;
     fill_stop_signals(&set);
     sigaddset(&set, SIGCHLD);
@@ -325,7 +332,7 @@ static enum launch_outcome wait_child(pid_t child, double timeout_seconds, int *
         if (signal != 0) {
             (void)raise(signal);
             outcome = LAUNCH_INTERRUPTED;
-        } else if (now() >= deadline) {
+        } else if (launch_now() >= deadline) {
             outcome = LAUNCH_TIMED_OUT;
         } else {
             continue;
@@ -377,42 +384,80 @@ static uint64_t list_missing(const struct job *job, char *text, size_t size)
     return missing;
 }
 
-/* The start of the last lines in a text that ends with them. */
+/* Where the last lines of a text start: at most TAIL_LINES, and TAIL_BYTES, of a line that is
+ * longer its end. */
 static const char *last_lines(const char *text, size_t length)
 {
     size_t lines = 0;
     size_t at = length > 0 && text[length - 1] == '\n' ? length - 1 : length;
-    while (at > 0 && (text[at - 1] != '\n' || ++lines < TAIL_LINES))
-        at--;
-    return text + at;
+    const size_t least = length > TAIL_BYTES ? length - TAIL_BYTES : 0;
+    size_t begin = length;
+    for (; at > least && lines < TAIL_LINES; at--)
+        if (text[at - 1] == '\n') {
+            begin = at;
+            lines++;
+        }
+    if (at == 0 && lines < TAIL_LINES)
+        return text;
+    return text + (lines > 0 ? begin : at);
+}
+
+/* Take out the lines in which the simulation's kernel warns of what it is itself: they say nothing
+ * of the job, and at its end there may be one a rank. */
+static void drop_kernel_warnings(char *text)
+{
+    char *kept = text;
+    while (text[0] != '\0') {
+        size_t line = strcspn(text, "\n");
+        line += text[line] == '\n';
+        const char *warning = strstr(text, "[smpi_kernel/WARNING]");
+        const bool drop = warning && warning < text + line;
+        memmove(kept, text, drop ? 0 : line);
+        kept += drop ? 0 : line;
+        text += line;
+    }
+    *kept = '\0';
+}
+
+/* The end of the job's log, whole lines, in new memory; NULL when it cannot be read. */
+static char *read_log(const struct job *job)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%s/" LAUNCH_LOG_FILE, job->folder) < 0)
+        return NULL;
+    char *text = malloc(LOG_BYTES + 1);
+    FILE *file = text ? fopen(path, "re") : NULL;
+    free(path);
+    if (!file) {
+        free(text);
+        return NULL;
+    }
+    const bool cut = fseek(file, -LOG_BYTES, SEEK_END) == 0 && ftell(file) > 0;
+    if (!cut)
+        rewind(file);
+    const size_t length = fread(text, 1, LOG_BYTES, file);
+    (void)fclose(file); /* read only */
+    text[length] = '\0';
+    const char *newline = cut ? strchr(text, '\n') : NULL;
+    if (newline && newline[1] != '\0')
+        memmove(text, newline + 1, strlen(newline + 1) + 1);
+    drop_kernel_warnings(text);
+    return text;
 }
 
 static void append_log(const struct job *job, struct reshard_error *error)
 {
-    char text[TAIL_BYTES + 1];
-    char *path = NULL;
-    if (asprintf(&path, "%s/" LAUNCH_LOG_FILE, job->folder) < 0)
+    char *text = read_log(job);
+    if (!text)
         return;
-    FILE *file = fopen(path, "re");
-    free(path);
-    if (!file)
-        return;
-    if (fseek(file, -TAIL_BYTES, SEEK_END) != 0)
-        rewind(file);
-    const size_t length = fread(text, 1, TAIL_BYTES, file);
-    (void)fclose(file); /* read only */
-    text[length] = '\0';
     const char *tail = last_lines(text, strlen(text));
-    if (tail[0] == '\0') {
-        reshard_error_append(error, "; it printed nothing");
-        return;
-    }
-    reshard_error_append(error, "; the end of its output:");
+    reshard_error_append(error, tail[0] ? "; the end of its output:" : "; it printed nothing");
     while (tail[0] != '\0') {
         const size_t line = strcspn(tail, "\n");
         reshard_error_append(error, "\n    %.*s", (int)line, tail);
         tail += line + (tail[line] == '\n');
     }
+    free(text);
 }
 
 static void describe_exit(const char *command, int exit_status, char *text, size_t size)

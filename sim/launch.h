@@ -8,8 +8,8 @@
  *
  * The job is a process group of its own, with nothing on standard input. It is ended, group and
  * all, when it exceeds its time, or when this process is asked to stop: launch_signals_begin()
- * turns SIGINT, SIGTERM and SIGHUP into something that launch_job() waits for together with the job
- * and returns from in an orderly way.
+ * turns SIGINT, SIGTERM, SIGHUP and SIGQUIT into something that launch_job() waits for together
+ * with the job and returns from in an orderly way.
  */
 #ifndef RESHARD_SIM_LAUNCH_H
 #define RESHARD_SIM_LAUNCH_H
@@ -58,6 +58,9 @@ bool launch_launcher_is_valid(const char *launcher);
  */
 void launch_signals_begin(sigset_t *saved);
 void launch_signals_end(const sigset_t *saved);
+
+/* Local. Seconds on a clock that only goes forward, for measuring how long something took. */
+double launch_now(void);
 
 /* Local. Whether we were asked to stop. Does not forget: it stays true until the end. */
 bool launch_interrupted(void);

@@ -1,5 +1,7 @@
 #include "sim/report.h"
 
+#include "sim/text.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +68,9 @@ static void print_lines(FILE *out, const char *text)
 {
     while (text[0] != '\0') {
         const size_t line = strcspn(text, "\n");
-        fprintf(out, "%*s %.*s\n", MARGIN, "", (int)line, text);
+        fprintf(out, "%*s ", MARGIN, "");
+        text_print(out, text, line);
+        fputc('\n', out);
         text += line + (text[line] == '\n');
     }
 }
@@ -74,9 +78,10 @@ static void print_lines(FILE *out, const char *text)
 static void print_transfer(FILE *out, const struct run_step *step)
 {
     char bytes[32];
+    char files[48];
     const double amplification = run_step_amplification(step);
-    fprintf(out, "  %s, %" PRIu64 " file%s", report_bytes(step->bytes, bytes, sizeof(bytes)),
-            step->files, step->files == 1 ? "" : "s");
+    fprintf(out, "  %s, %s", report_bytes(step->bytes, bytes, sizeof(bytes)),
+            text_plural(step->files, "file", files, sizeof(files)));
     if (step->seconds > 0 && step->bytes > 0)
         fprintf(
             out, ", %s/s",
@@ -88,6 +93,7 @@ static void print_transfer(FILE *out, const struct run_step *step)
 static void print_facts(FILE *out, const struct run_step *step)
 {
     char count[32];
+    char replicas[48];
     if (!step->reported)
         return;
     if (step->outcome != SCENARIO_OK) {
@@ -99,9 +105,9 @@ static void print_facts(FILE *out, const struct run_step *step)
     if (step->verb == SCENARIO_SAVE || step->verb == SCENARIO_LOAD)
         print_transfer(out, step);
     if (step->verb == SCENARIO_VERIFY)
-        fprintf(out, "  %" PRIu64 " tensors, %s elements bitwise equal, %" PRIu64 " replica%s",
-                step->tensors, report_count(step->elements, count, sizeof(count)), step->replicas,
-                step->replicas == 1 ? "" : "s");
+        fprintf(out, "  %" PRIu64 " tensors, %s elements bitwise equal, %s", step->tensors,
+                report_count(step->elements, count, sizeof(count)),
+                text_plural(step->replicas, "replica", replicas, sizeof(replicas)));
 }
 
 static void print_step(FILE *out, const struct run_report *report, const struct run_step *step,
@@ -138,23 +144,25 @@ static enum colour verdict_colour(enum run_result result)
     return result == RUN_INTERRUPTED ? YELLOW : RED;
 }
 
-void report_print_run(FILE *out, const struct run_report *report, const struct report_style *style)
-{
-    for (uint64_t i = 0; i < report->step_count; i++)
-        print_step(out, report, &report->steps[i], style);
-    if (report->failures[0] == '\0')
-        return;
-    print_word(out, verdict(report->result), MARGIN, verdict_colour(report->result), style);
-    fprintf(out, " %s (%s)\n", report->name, report->file);
-    print_lines(out, report->failures);
-}
-
 static uint64_t reached(const struct run_report *report)
 {
     uint64_t count = 0;
     for (uint64_t i = 0; i < report->step_count; i++)
         count += report->steps[i].result != RUN_STEP_SKIP;
     return count;
+}
+
+void report_print_run(FILE *out, const struct run_report *report, const struct report_style *style)
+{
+    /* Where no world began, there is the reason to tell and nothing else. */
+    const bool began = report->failures[0] == '\0' || reached(report) > 0;
+    for (uint64_t i = 0; began && i < report->step_count; i++)
+        print_step(out, report, &report->steps[i], style);
+    if (report->failures[0] == '\0')
+        return;
+    print_word(out, verdict(report->result), MARGIN, verdict_colour(report->result), style);
+    fprintf(out, " %s (%s)\n", report->name, report->file);
+    print_lines(out, report->failures);
 }
 
 static void print_row(FILE *out, const struct run_report *report, int width,
@@ -173,6 +181,7 @@ static void print_row(FILE *out, const struct run_report *report, int width,
 
 static void print_totals(FILE *out, const struct run_report *reports, size_t count)
 {
+    char scenarios[48];
     size_t passed = 0;
     size_t failed = 0;
     double wall = 0;
@@ -181,8 +190,8 @@ static void print_totals(FILE *out, const struct run_report *reports, size_t cou
         failed += reports[i].result == RUN_FAIL;
         wall += reports[i].wall_seconds;
     }
-    fprintf(out, "%zu scenario%s in %.2f s: %zu passed, %zu failed", count, count == 1 ? "" : "s",
-            wall, passed, failed);
+    fprintf(out, "%s in %.2f s: %zu passed, %zu failed",
+            text_plural(count, "scenario", scenarios, sizeof(scenarios)), wall, passed, failed);
     if (count - passed - failed > 0)
         fprintf(out, ", %zu could not finish", count - passed - failed);
     fputc('\n', out);
@@ -212,17 +221,32 @@ static json_t *digest_value(const char *digest)
     return digest[0] ? json_string(digest) : json_null();
 }
 
-/* Messages come from wherever something failed: what is no UTF-8 in them is shown as '?'. */
+/*
+ * Messages come from wherever something failed. A copy of one, in which every byte that is no UTF-8
+ * is a '?', so that JSON can hold it; NULL when there is no memory.
+ */
+static char *readable(const char *text)
+{
+    char *copy = strdup(text);
+    size_t left = copy ? strlen(copy) : 0;
+    for (char *at = copy; left > 0;) {
+        uint32_t code = 0;
+        size_t length = text_character(at, left, &code);
+        if (length == 0) {
+            *at = '?';
+            length = 1;
+        }
+        at += length;
+        left -= length;
+    }
+    return copy;
+}
+
 static json_t *text_value(const char *text)
 {
-    json_t *value = json_string(text);
-    char *clean = value ? NULL : strdup(text);
-    for (char *c = clean; c && *c; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    if (clean)
-        value = json_string(clean);
-    free(clean);
+    char *copy = readable(text);
+    json_t *value = copy ? json_string(copy) : NULL;
+    free(copy);
     return value;
 }
 
@@ -281,13 +305,14 @@ static const char *result_word(enum run_result result)
 
 static json_t *run_value(const struct run_report *report)
 {
-    return json_pack(
-        "{s:s, s:o, s:s, s:s, s:I, s:o, s:o, s:I, s:I, s:f, s:o, s:o}", "name", report->name,
-        "file", text_value(report->file), "result", result_word(report->result), "backend",
-        report->simulated ? "sim" : "mpi", "seed", (json_int_t)report->seed, "digest",
-        digest_value(report->digest), "trace_digest", digest_value(report->trace_digest), "worlds",
-        (json_int_t)report->world_count, "bytes", (json_int_t)report->bytes, "seconds",
-        report->seconds, "failures", lines_value(report->failures), "steps", steps_value(report));
+    return json_pack("{s:o, s:o, s:s, s:s, s:I, s:o, s:o, s:I, s:I, s:f, s:o, s:o}", "name",
+                     text_value(report->name), "file", text_value(report->file), "result",
+                     result_word(report->result), "backend", report->simulated ? "sim" : "mpi",
+                     "seed", (json_int_t)report->seed, "digest", digest_value(report->digest),
+                     "trace_digest", digest_value(report->trace_digest), "worlds",
+                     (json_int_t)report->world_count, "bytes", (json_int_t)report->bytes, "seconds",
+                     report->seconds, "failures", lines_value(report->failures), "steps",
+                     steps_value(report));
 }
 
 json_t *report_json(const struct run_report *reports, size_t count)
@@ -303,29 +328,46 @@ json_t *report_json(const struct run_report *reports, size_t count)
 
 /* ---- JUnit ---- */
 
-/* XML 1.0 has no way to write most control characters; they become '?'. */
+/* How XML writes a character that does not stand for itself; NULL for those that do. */
+static const char *entity(uint32_t code)
+{
+    switch (code) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\t':
+        return "&#9;";
+    case '\n':
+        return "&#10;";
+    case '\r':
+        return "&#13;";
+    default:
+        return NULL;
+    }
+}
+
+/* XML 1.0 has no way at all to write the other control characters, nor U+FFFE and U+FFFF (section
+ * 2.2, production Char); they become '?', as does what is no UTF-8. */
 static void print_escaped(FILE *out, const char *text)
 {
-    for (const char *c = text; *c; c++) {
-        switch (*c) {
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        case '\n':
-            fputs("&#10;", out);
-            break;
-        default:
-            fputc((unsigned char)*c < 0x20 && *c != '\t' ? '?' : *c, out);
-        }
+    size_t left = strlen(text);
+    while (left > 0) {
+        uint32_t code = 0;
+        const size_t length = text_character(text, left, &code);
+        const char *written = entity(code);
+        if (length == 0 || (!written && (code < 0x20 || code == 0xFFFE || code == 0xFFFF)))
+            fputc('?', out);
+        else if (written)
+            fputs(written, out);
+        else
+            (void)fwrite(text, 1, length, out);
+        text += length > 0 ? length : 1;
+        left -= length > 0 ? length : 1;
     }
 }
 

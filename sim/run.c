@@ -4,6 +4,7 @@
 #include "core/manifest.h"
 #include "core/store.h"
 #include "sim/cluster.h"
+#include "sim/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A run in progress. */
@@ -23,13 +23,6 @@ struct run {
     char *checkpoints;
     uint64_t trace; /* CRC of the event lines so far */
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
 
 const char *run_result_name(enum run_result result)
 {
@@ -104,26 +97,20 @@ static enum reshard_status fail_with(struct run *run, enum run_result result,
     return fail_scenario(run, result, error->text);
 }
 
-static char *plural(uint64_t count, const char *noun)
-{
-    char *text = NULL;
-    return asprintf(&text, "%" PRIu64 " %s%s", count, noun, count == 1 ? "" : "s") < 0 ? NULL
-                                                                                       : text;
-}
-
 /* What a step is about, for people. */
 static char *describe(const struct scenario_step *step)
 {
+    char count[48];
     char *text = NULL;
     int printed = -1;
     switch (step->verb) {
     case SCENARIO_START:
-        printed = asprintf(&text, "%" PRIu64 " rank%s %s", step->start.ranks,
-                           step->start.ranks == 1 ? "" : "s",
-                           reshard_layout_kind_name(step->start.layout.kind));
+        printed =
+            asprintf(&text, "%s %s", text_plural(step->start.ranks, "rank", count, sizeof(count)),
+                     reshard_layout_kind_name(step->start.layout.kind));
         return printed < 0 ? NULL : text;
     case SCENARIO_TRAIN:
-        return plural(step->train, "step");
+        return strdup(text_plural(step->train, "step", count, sizeof(count)));
     case SCENARIO_SAVE:
     case SCENARIO_LOAD:
         return strdup(step->checkpoint);
@@ -559,17 +546,41 @@ static enum run_result result_of(enum launch_outcome outcome)
     return RUN_ERROR;
 }
 
+/* A step that ended in an error, as for want of space, is the whole reason why its job came to no
+ * end. False when there is none among the world's. */
+static bool find_error(const struct run *run, const struct job *job, uint64_t first,
+                       const struct run_step **out)
+{
+    for (uint64_t i = 0; i < job->step_count; i++) {
+        *out = &run->report->steps[first + i];
+        if ((*out)->reported && (*out)->outcome == SCENARIO_ERROR)
+            return true;
+    }
+    return false;
+}
+
+static enum reshard_status fail_in_error(struct run *run, const struct run_step *step)
+{
+    run->report->result = RUN_ERROR;
+    return add_failure(&run->report->failures, "line %d: the %s ended in an error: %s", step->line,
+                       scenario_verb_name(step->verb), step->message);
+}
+
 /* Run a compiled world, and take what it reported even when it did not come to its end: the steps
  * up to there say where it happened. */
 static enum reshard_status launch_world(struct run *run, const struct job *job, uint64_t first)
 {
     struct reshard_error crash = RESHARD_ERROR_INIT;
     struct reshard_error error = RESHARD_ERROR_INIT;
+    const struct run_step *failed = NULL;
     const enum launch_outcome outcome = launch_job(job, &run->options->launch, &crash);
     if (outcome != LAUNCH_UNAVAILABLE)
         run->report->steps[first - 1].result = RUN_STEP_PASS;
     if (take_results(run, job, first, &error) != RESHARD_OK)
         return fail_with(run, RUN_ERROR, &error);
+    if ((outcome == LAUNCH_ENDED || outcome == LAUNCH_CRASHED) &&
+        find_error(run, job, first, &failed))
+        return fail_in_error(run, failed);
     if (outcome != LAUNCH_ENDED)
         return fail_with(run, result_of(outcome), &crash);
     enum reshard_status status = trace_world(run, job);
@@ -625,7 +636,7 @@ enum reshard_status run_scenario(struct run_report *out, const struct scenario *
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct run run = {.scenario = scenario, .options = options, .report = out};
-    const double begin = now();
+    const double begin = launch_now();
     enum reshard_status status = report_init(out, scenario, options->simulated);
     if (status)
         goto cleanup;
@@ -639,7 +650,7 @@ cleanup:
     remove_folder(&run);
     free(run.checkpoints);
     free(run.folder);
-    out->wall_seconds = now() - begin;
+    out->wall_seconds = launch_now() - begin;
     if (status)
         run_report_release(out);
     return status;

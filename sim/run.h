@@ -32,7 +32,8 @@ struct run_options {
 enum run_result {
     RUN_PASS,
     RUN_FAIL,        /* it ran, and something did not hold */
-    RUN_ERROR,       /* a job crashed or hung, or what it left makes no sense */
+    RUN_ERROR,       /* a job crashed, hung, or found its storage failing; or what it left makes no
+                        sense */
     RUN_INVALID,     /* the scenario file is wrong, or its kept folder is taken; nothing ran */
     RUN_UNAVAILABLE, /* it could not run: something lacks on this machine */
     RUN_INTERRUPTED,

@@ -37,6 +37,7 @@ const char *scenario_outcome_name(enum scenario_outcome outcome)
         [SCENARIO_OK] = "ok",
         [SCENARIO_REFUSED] = "refused",
         [SCENARIO_DAMAGED] = "damaged",
+        [SCENARIO_ERROR] = "error",
     };
     return names[outcome];
 }
@@ -328,8 +329,8 @@ enum reshard_status scenario_open(struct scenario **out, const char *path,
         status = yaml_open(&builder.document, path, &error);
     if (status == RESHARD_OK)
         status = read_scenario(&builder, seed);
-    else if (messages)
-        (void)fprintf(messages, "error: %s\n", error.text[0] ? error.text : "out of memory");
+    else
+        yaml_file_error_print(path, status, &error, messages);
     yaml_close(builder.document);
     if (status != RESHARD_OK) {
         scenario_close(builder.scenario);

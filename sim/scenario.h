@@ -51,6 +51,7 @@ enum scenario_outcome {
     SCENARIO_OK,
     SCENARIO_REFUSED, /* an error that says no: bad argument, mismatch, exists, not found */
     SCENARIO_DAMAGED, /* the checkpoint is damaged or incomplete */
+    SCENARIO_ERROR,   /* anything else, as no space or a failing disk: none can be expected */
 };
 
 /* `expect:` of a step. Absent bounds are negative, absent strings NULL. */

@@ -220,9 +220,14 @@ bool session_outcome(enum reshard_status status, enum scenario_outcome *out)
     case RESHARD_ENOENT:
         *out = SCENARIO_REFUSED;
         return true;
-    default:
+    case RESHARD_EFORMAT:
+    case RESHARD_EDIGEST:
+    case RESHARD_ECOVER:
         *out = SCENARIO_DAMAGED;
-        return status == RESHARD_EFORMAT || status == RESHARD_EDIGEST || status == RESHARD_ECOVER;
+        return true;
+    default:
+        *out = SCENARIO_ERROR;
+        return false;
     }
 }
 

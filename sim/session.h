@@ -28,8 +28,8 @@ RESHARD_MUST_CHECK enum reshard_status session_step(struct session *session, uin
                                                     struct job_result *result,
                                                     struct reshard_error *error);
 
-/* Local. What a status means to a scenario. False when it has no word for it, as for a full disk or
- * a lost message: then nothing was expected to end so. */
+/* Local. What a status means to a scenario. False with SCENARIO_ERROR, as for a full disk or a lost
+ * message: then nothing was expected to end so. */
 bool session_outcome(enum reshard_status status, enum scenario_outcome *out);
 
 #endif

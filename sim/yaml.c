@@ -1,9 +1,14 @@
 #include "sim/yaml.h"
 
+#include "sim/text.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <libfyaml.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct yaml_fault {
     int line;
@@ -400,13 +405,34 @@ static void parse(struct yaml_document *document)
 
 /* Files. */
 
+/* Without waiting: the open of a pipe would last until somebody writes. */
+static enum reshard_status open_regular(const char *path, FILE **out, struct reshard_error *error)
+{
+    struct stat about;
+    const int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0)
+        return reshard_error_set(error, errno == ENOENT ? RESHARD_ENOENT : RESHARD_EIO,
+                                 "%s: cannot open: %s", path, strerror(errno));
+    enum reshard_status status = RESHARD_OK;
+    if (fstat(descriptor, &about) != 0)
+        status =
+            reshard_error_set(error, RESHARD_EIO, "%s: cannot open: %s", path, strerror(errno));
+    else if (!S_ISREG(about.st_mode))
+        status = reshard_error_set(error, RESHARD_EINVAL, "%s: is no regular file", path);
+    else if (!(*out = fdopen(descriptor, "r")))
+        status = reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", path);
+    if (status != RESHARD_OK)
+        (void)close(descriptor); /* nothing was written */
+    return status;
+}
+
 static enum reshard_status read_source(struct yaml_document *document, struct reshard_error *error)
 {
     const char *path = document->path;
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return reshard_error_set(error, errno == ENOENT ? RESHARD_ENOENT : RESHARD_EIO,
-                                 "%s: cannot open: %s", path, strerror(errno));
+    FILE *file = NULL;
+    const enum reshard_status status = open_regular(path, &file, error);
+    if (status != RESHARD_OK)
+        return status;
     document->source = malloc(YAML_FILE_BYTES_MAX + 1);
     if (document->source)
         document->source_bytes = fread(document->source, 1, YAML_FILE_BYTES_MAX + 1, file);
@@ -427,6 +453,24 @@ static enum reshard_status read_source(struct yaml_document *document, struct re
     return RESHARD_OK;
 }
 
+/* The scanner ends at a NUL byte as if the file did. True when there is one, and it was told. */
+static bool holds_nul(struct yaml_document *document)
+{
+    const char *nul = memchr(document->source, 0, document->source_bytes);
+    struct fy_mark mark = {0};
+    if (!nul)
+        return false;
+    for (const char *at = document->source; at < nul;) {
+        size_t columns = 0;
+        const bool newline = *at == '\n';
+        at += text_step(at, (size_t)(nul - at), &columns);
+        mark.line += newline;
+        mark.column = newline ? 0 : mark.column + 1;
+    }
+    fault_at(document, &mark, 1, "not UTF-8 text (NUL byte)");
+    return true;
+}
+
 enum reshard_status yaml_open(struct yaml_document **out, const char *path,
                               struct reshard_error *error)
 {
@@ -439,7 +483,8 @@ enum reshard_status yaml_open(struct yaml_document **out, const char *path,
         document->path ? read_source(document, error)
                        : reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", path);
     if (status == RESHARD_OK) {
-        parse(document);
+        if (!holds_nul(document))
+            parse(document);
         if (document->out_of_memory)
             status = reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", path);
     }
@@ -500,27 +545,69 @@ static int compare_faults(const void *a, const void *b)
     return left->order < right->order ? -1 : 1;
 }
 
+/* A line of the source, from its first byte to before its end; of no bytes where there is none. */
+struct source_line {
+    const char *text;
+    size_t bytes;
+};
+
+static struct source_line find_line(const struct yaml_document *document, int number)
+{
+    const char *at = document->source;
+    const char *end = at + document->source_bytes;
+    for (int i = 1; i < number && at < end; i++) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        at = newline ? newline + 1 : end;
+    }
+    const char *newline = memchr(at, '\n', (size_t)(end - at));
+    size_t bytes = (size_t)((newline ? newline : end) - at);
+    bytes -= bytes > 0 && at[bytes - 1] == '\r';
+    return (struct source_line){at, bytes};
+}
+
+/* The bytes of the first `count` characters. */
+static size_t skip_characters(const struct source_line *line, int count)
+{
+    size_t columns = 0;
+    size_t at = 0;
+    for (int i = 0; i < count && at < line->bytes; i++)
+        at += text_step(line->text + at, line->bytes - at, &columns);
+    return at;
+}
+
+/* Cut a line to what stands around a column; that column's place in what is left is returned. */
+static int cut_line(struct source_line *line, int column)
+{
+    const int before =
+        column > YAML_SOURCE_COLUMNS_MAX / 2 ? column - YAML_SOURCE_COLUMNS_MAX / 2 : 0;
+    if (skip_characters(line, YAML_SOURCE_COLUMNS_MAX) == line->bytes)
+        return column;
+    const size_t begin = skip_characters(line, before);
+    line->text += begin;
+    line->bytes -= begin;
+    line->bytes = skip_characters(line, YAML_SOURCE_COLUMNS_MAX);
+    return column - before;
+}
+
 /* The source line and below it a caret; tabs are repeated, so that the caret stands right. */
 static void print_source(const struct yaml_document *document, const struct yaml_fault *fault,
                          FILE *out)
 {
-    const char *line = document->source;
-    for (int i = 1; line && i < fault->line; i++) {
-        line = strchr(line, '\n');
-        line = line ? line + 1 : NULL;
-    }
-    if (!line || *line == '\0')
+    struct source_line line = find_line(document, fault->line);
+    if (line.bytes == 0)
         return;
-    (void)fprintf(out, "%.*s\n", (int)strcspn(line, "\r\n"), line);
-    int column = 1;
-    for (const char *c = line; column < fault->column && *c && *c != '\n'; c++) {
-        if ((*c & 0xC0) == 0x80)
-            continue;
-        (void)fputc(*c == '\t' ? '\t' : ' ', out);
-        column++;
+    const int column = cut_line(&line, fault->column);
+    text_print(out, line.text, line.bytes);
+    (void)fputc('\n', out);
+    size_t at = 0;
+    for (int i = 1; i < column && at < line.bytes; i++) {
+        size_t columns = 0;
+        const bool tab = line.text[at] == '\t';
+        at += text_step(line.text + at, line.bytes - at, &columns);
+        (void)fprintf(out, "%*s", (int)columns, tab ? "\t" : "");
     }
     (void)fputc('^', out);
-    for (int i = 1; i < fault->width; i++)
+    for (int i = 1; i < fault->width && column + i <= YAML_SOURCE_COLUMNS_MAX; i++)
         (void)fputc('~', out);
     (void)fputc('\n', out);
 }
@@ -533,8 +620,10 @@ void yaml_errors_print(const struct yaml_document *document, FILE *out)
         qsort(document->fault, document->fault_count, sizeof(*document->fault), compare_faults);
     for (uint64_t i = 0; i < document->fault_count; i++) {
         const struct yaml_fault *fault = &document->fault[i];
-        (void)fprintf(out, "%s:%d:%d: error: %s\n", document->path, fault->line, fault->column,
-                      fault->text);
+        text_print(out, document->path, strlen(document->path));
+        (void)fprintf(out, ":%d:%d: error: ", fault->line, fault->column);
+        text_print(out, fault->text, strlen(fault->text));
+        (void)fputc('\n', out);
         print_source(document, fault, out);
     }
     if (document->too_many)
@@ -542,4 +631,19 @@ void yaml_errors_print(const struct yaml_document *document, FILE *out)
                       document->path, YAML_ERRORS_MAX);
     if (document->out_of_memory)
         (void)fprintf(out, "%s: error: out of memory\n", document->path);
+}
+
+void yaml_file_error_print(const char *path, enum reshard_status status,
+                           const struct reshard_error *error, FILE *out)
+{
+    const char *text = error->text[0] ? error->text : reshard_status_text(status);
+    const size_t length = strlen(path);
+    if (!out)
+        return;
+    if (strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0)
+        text += length + 2;
+    text_print(out, path, length);
+    (void)fputs(": error: ", out);
+    text_print_lines(out, text);
+    (void)fputc('\n', out);
 }

@@ -10,6 +10,9 @@
  *     FILE:LINE:COLUMN: error: what is wrong, and what would be right
  *       the source line
  *           ^~~~
+ *
+ * What is wrong with a file as a whole reads "FILE: error: …". Control characters are escaped
+ * (sim/text.h), and of a long source line the part around the caret is shown.
  */
 #ifndef RESHARD_SIM_YAML_H
 #define RESHARD_SIM_YAML_H
@@ -20,7 +23,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { YAML_FILE_BYTES_MAX = 16 << 20, YAML_DEPTH_MAX = 32, YAML_ERRORS_MAX = 100 };
+enum {
+    YAML_FILE_BYTES_MAX = 16 << 20,
+    YAML_DEPTH_MAX = 32,
+    YAML_ERRORS_MAX = 100,
+    YAML_SOURCE_COLUMNS_MAX = 160, /* of a source line that is shown */
+};
 
 enum yaml_kind { YAML_SCALAR, YAML_SEQUENCE, YAML_MAPPING };
 
@@ -43,7 +51,8 @@ struct yaml_document;
 
 /*
  * Read a file. A document with errors is a document too: yaml_error_count says so. ENOENT or EIO,
- * with `error`, when the file cannot be read; EINVAL when it is too large.
+ * with `error`, when the file cannot be read; EINVAL when it is too large or no regular file, on
+ * which nobody waits. The error's text begins with the path.
  */
 RESHARD_MUST_CHECK enum reshard_status yaml_open(struct yaml_document **out, const char *path,
                                                  struct reshard_error *error);
@@ -66,5 +75,10 @@ uint64_t yaml_error_count(const struct yaml_document *document);
 
 /* Print all errors, by line. `out` may be NULL. */
 void yaml_errors_print(const struct yaml_document *document, FILE *out);
+
+/* Print what kept a file from being read, as "FILE: error: …". The error's text may begin with the
+ * path already; without a text it is the status that is told. `out` may be NULL. */
+void yaml_file_error_print(const char *path, enum reshard_status status,
+                           const struct reshard_error *error, FILE *out);
 
 #endif
