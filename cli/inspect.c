@@ -6,10 +6,12 @@
 #include "sim/inventory.h"
 #include "sim/report.h"
 #include "sim/suggest.h"
+#include "verify/report.h"
 
 #include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,7 +56,7 @@ static int open_manifest(struct subject *subject)
                          "%s: no " MANIFEST_FILE ": no checkpoint, or a save that was cut short",
                          subject->path);
     if (status)
-        return cli_error(CLI_DAMAGED, "%s", error.text);
+        return cli_error(status == RESHARD_EIO ? CLI_ENVIRONMENT : CLI_DAMAGED, "%s", error.text);
     subject->model = subject->manifest.model;
     subject->is_checkpoint = true;
     return CLI_OK;
@@ -71,13 +73,33 @@ static bool file_is_whole(const char *directory, const struct manifest_file *fil
     return whole;
 }
 
+/* Whether a regular file is a checkpoint's manifest, or HDF5, as its other files are. */
+static bool is_part(const char *path)
+{
+    static const unsigned char hdf5[] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    const char *slash = strrchr(path, '/');
+    unsigned char head[sizeof(hdf5)];
+    if (strcmp(slash ? slash + 1 : path, MANIFEST_FILE) == 0)
+        return true;
+    FILE *file = fopen(path, "rb");
+    const bool part = file && fread(head, 1, sizeof(head), file) == sizeof(head) &&
+                      memcmp(head, hdf5, sizeof(hdf5)) == 0;
+    if (file)
+        (void)fclose(file);
+    return part;
+}
+
 static int open_subject(struct subject *subject)
 {
     struct stat about;
     if (stat(subject->path, &about) != 0)
-        return cli_error(CLI_USAGE, "%s: %s", subject->path, strerror(errno));
+        return cli_error(errno == EACCES ? CLI_ENVIRONMENT : CLI_USAGE, "%s: %s", subject->path,
+                         strerror(errno));
     if (S_ISDIR(about.st_mode))
         return open_manifest(subject);
+    if (S_ISREG(about.st_mode) && is_part(subject->path))
+        return cli_error(CLI_USAGE, "%s: part of a checkpoint; inspect its directory",
+                         subject->path);
     enum reshard_status status = inventory_open(&subject->model, subject->path, NULL, stderr);
     if (status == RESHARD_ENOMEM)
         return cli_out_of_memory();
@@ -158,10 +180,11 @@ static void print_head(const struct subject *subject)
         print_layout(&manifest->layout);
         printf("\n");
     }
-    printf("  %s parameters in %" PRIu64 " tensors",
-           report_count(totals.parameters, text, sizeof(text)), totals.tensors);
+    printf("  %s parameter%s in %" PRIu64 " tensor%s",
+           report_count(totals.parameters, text, sizeof(text)), totals.parameters == 1 ? "" : "s",
+           totals.tensors, totals.tensors == 1 ? "" : "s");
     if (totals.slots > 0)
-        printf(", %" PRIu64 " optimizer states", totals.slots);
+        printf(", %" PRIu64 " optimizer state%s", totals.slots, totals.slots == 1 ? "" : "s");
     printf(", %s", report_bytes(totals.bytes, text, sizeof(text)));
     printf(" (%s bytes), %" PRIu32 " unit%s\n", report_count(totals.bytes, text, sizeof(text)),
            reshard_model_unit_count(subject->model),
@@ -187,8 +210,13 @@ static void print_tensor(const struct subject *subject, uint32_t index, int widt
     char shape[256];
     char elements[32];
     const struct reshard_tensor *tensor = reshard_model_tensor(subject->model, index);
-    const int named =
-        printf("  %s%s%s", tensor->fqn, tensor->slot[0] ? ": " : "", tensor->slot) - 2;
+    printf("  ");
+    size_t columns = verify_text_print(tensor->fqn, stdout);
+    if (tensor->slot[0] != '\0') {
+        printf(": ");
+        columns += 2 + verify_text_print(tensor->slot, stdout);
+    }
+    const int named = columns < INT_MAX ? (int)columns : INT_MAX;
     printf("%*s  %-10s %-20s %15s", named < width ? width - named : 0, "",
            reshard_dtype_name(tensor->dtype),
            reshard_shape_print(&tensor->shape, shape, sizeof(shape)),
@@ -196,8 +224,10 @@ static void print_tensor(const struct subject *subject, uint32_t index, int widt
     if (subject->is_checkpoint)
         printf("  %016" PRIx64, subject->manifest.digest[index]);
     const char *unit = reshard_model_unit(subject->model, tensor->unit);
-    if (tensor->slot[0] == '\0' && unit[0] != '\0')
-        printf("  unit %s", unit);
+    if (tensor->slot[0] == '\0' && unit[0] != '\0') {
+        printf("  unit ");
+        verify_text_print(unit, stdout);
+    }
     printf("\n");
 }
 
@@ -212,8 +242,13 @@ static void print_tensors(const struct subject *subject)
     for (uint32_t i = 0; i < reshard_model_tie_count(subject->model); i++) {
         const struct reshard_tie *tie = reshard_model_tie_at(subject->model, i);
         const struct reshard_tensor *of = reshard_model_tensor(subject->model, tie->tensor);
-        if (matches(subject, of))
-            printf("  %s = %s\n", tie->alias, of->fqn);
+        if (!matches(subject, of))
+            continue;
+        printf("  ");
+        verify_text_print(tie->alias, stdout);
+        printf(" = ");
+        verify_text_print(of->fqn, stdout);
+        printf("\n");
     }
 }
 

@@ -74,7 +74,8 @@ static int check_directory(const char *path)
 {
     struct stat about;
     if (stat(path, &about) != 0)
-        return cli_error(CLI_USAGE, "%s: %s", path, strerror(errno));
+        return cli_error(errno == EACCES ? CLI_ENVIRONMENT : CLI_USAGE, "%s: %s", path,
+                         strerror(errno));
     if (!S_ISDIR(about.st_mode))
         return cli_error(CLI_USAGE, "%s: a checkpoint is a directory", path);
     return CLI_OK;
@@ -92,15 +93,20 @@ static bool is_whole(const char *directory)
     return whole;
 }
 
-/* A checkpoint that is whole, but another than was asked for, is a difference and no damage. Only
- * when something was found is it read again to tell these apart. */
-static int exit_status(enum reshard_status status, const char *directory, bool asked_for_more)
+/* What storage refuses to give cannot be judged. Checkpoints that are whole, but differ from what
+ * was asked for, are a difference and no damage; only when something was found are they read again
+ * to tell these apart. */
+static int exit_status(enum reshard_status status, const char *directory,
+                       const struct request *request)
 {
     if (status == RESHARD_OK)
         return CLI_OK;
-    if (status == RESHARD_ENOMEM)
+    if (status == RESHARD_ENOMEM || status == RESHARD_EIO)
         return CLI_ENVIRONMENT;
-    return asked_for_more && is_whole(directory) ? CLI_FAILED : CLI_DAMAGED;
+    const bool asked_for_more = request->against || request->scenario;
+    const bool whole =
+        asked_for_more && is_whole(directory) && (!request->against || is_whole(request->against));
+    return whole ? CLI_FAILED : CLI_DAMAGED;
 }
 
 static int print_json(const struct verify_report *report, const char *directory, FILE *out)
@@ -128,8 +134,8 @@ static int judge(const char *directory, const struct request *request,
     if (verify_report_open(&report) != RESHARD_OK)
         return cli_out_of_memory();
     const enum reshard_status judged = verify_files(directory, &options, &report, &error);
-    int status = exit_status(judged, directory, request->against || expectation->scenario);
-    if (status == CLI_ENVIRONMENT)
+    int status = exit_status(judged, directory, request);
+    if (judged == RESHARD_ENOMEM)
         (void)cli_error(status, "%s: cannot be judged: %s", directory,
                         error.text[0] ? error.text : reshard_status_text(RESHARD_ENOMEM));
     FILE *people = json == stdout ? stderr : stdout;
@@ -178,9 +184,11 @@ const struct cli_command cli_verify = {
     .summary = "prove a checkpoint's files, element by element",
     .about =
         "Reads every byte of a checkpoint and judges it by rules of its own: the format, every\n"
-        "element in exactly one piece, every digest; and, where asked, that it equals another\n"
-        "checkpoint, or the state of a scenario's training computed without any sharding.\n"
-        "Exit status 3 means that it is damaged or incomplete; 1 that it is whole, but another\n"
-        "state than was asked for.",
+        "element in exactly one piece, every digest, the index if there is one; and, where asked,\n"
+        "that it equals another checkpoint, or the state of a scenario's training computed\n"
+        "without any sharding. Without --scenario and --against a damaged element is known only\n"
+        "as one of its piece, and the range of the piece is named; with them, the element.\n"
+        "Exit status 3 means that it, or the other checkpoint, is damaged or incomplete; 1 that\n"
+        "it is whole, but another state than was asked for; 4 that files could not be read.",
     .run = run,
 };

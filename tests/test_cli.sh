@@ -179,19 +179,60 @@ expect 0 '"whole": true' inspect --json - $checkpoint
 expect 0 "all as it should be" verify $checkpoint
 expect 0 "all as it should be" verify $checkpoint --against $checkpoint
 expect 0 "all as it should be" verify $checkpoint --scenario "$example" --step 3
+expect 1 "findings, two sides that must agree do not" verify $checkpoint --scenario "$example" --step 4
 expect 1 "not the state of training step 4" verify $checkpoint --scenario "$example" --step 4
 expect 0 '"status": "OK"' verify $checkpoint --json -
 cp -r $checkpoint damaged
 printf 'x' | dd of=damaged/rank-00001.h5 bs=1 seek=16385 conv=notrunc 2>dd.log
 expect 3 "rank-00001.h5" verify damaged
 expect 3 "EDIGEST" verify damaged --against $checkpoint
-expect 1 "EDIGEST" verify $checkpoint --against damaged
+expect 3 "EDIGEST: in damaged: rank-00001.h5" verify $checkpoint --against damaged
 truncate -s 1000 damaged/rank-00002.h5
 expect 3 "1 of 4 files missing or cut short" inspect damaged
 expect 3 "DAMAGED" inspect damaged
 rm damaged/manifest.json
 expect 3 "no manifest.json" inspect damaged
-expect 3 "manifest.json" verify damaged
+expect 3 "no manifest.json: no checkpoint, or a save that was cut short" verify damaged
+expect 2 "part of a checkpoint; inspect its directory" inspect $checkpoint/manifest.json
+expect 2 "part of a checkpoint; inspect its directory" inspect $checkpoint/rank-00000.h5
+expect 0 "range of the piece" verify --help
+
+# A file that is lost, metadata that HDF5 cannot read, and an index that shows something else.
+cp -r $checkpoint lost
+rm lost/rank-00002.h5
+expect 3 "ENOENT: rank-00002.h5: is missing" verify lost
+cp -r $checkpoint metadata
+printf 'x' | dd of=metadata/rank-00001.h5 bs=1 seek=345 conv=notrunc 2>dd.log
+expect 3 "rank-00001.h5: " verify metadata
+check "HDF5 does not complain at exit" sh -c '! grep HDF5: err'
+cp -r $checkpoint index
+printf 'x' | dd of=index/index.h5 bs=1 seek=20 conv=notrunc 2>dd.log
+expect 3 "index.h5: HDF5 cannot open it" verify index
+
+# What may not be read is not damaged. The superuser may read all, unless that is taken away.
+unprivileged=
+rights=-dac_override,-dac_read_search
+[ "$(id -u)" -ne 0 ] || unprivileged="setpriv --bounding-set=$rights --inh-caps=$rights"
+cp -r $checkpoint forbidden
+chmod 0 forbidden/rank-00001.h5
+if $unprivileged true 2>/dev/null && ! $unprivileged cat forbidden/rank-00001.h5 >cat.out 2>&1; then
+    command=$reshard
+    printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$unprivileged" "$command" >unprivileged.sh
+    chmod +x unprivileged.sh
+    reshard=$work/unprivileged.sh
+    expect 4 "EIO: rank-00001.h5: cannot be read: Permission denied" verify forbidden
+    chmod 0 forbidden/manifest.json
+    expect 4 "manifest.json: cannot be read: Permission denied" verify forbidden
+    expect 4 "Permission denied" inspect forbidden
+    reshard=$command
+fi
+chmod -R u+rw forbidden
+
+# Names are data: a terminal must not obey them.
+printf '\101\0\0\0\0\0\0\0%s\0\0\0\0' \
+    '{"a\u001b[31mb":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' >odd.safetensors
+expect 0 'a\x1B[31mb' inspect odd.safetensors
+expect 0 "1 parameter in 1 tensor, 4 B" inspect odd.safetensors
 
 # Interrupted: children end, temporary files go, exit 130.
 mkdir tmp

@@ -1,7 +1,7 @@
 /*
  * The HDF5 side of a rank's file (FORMAT.md section 3): which datasets it has, of which types, and
- * where their bytes lie. Part of the decoder, and the one place of the verifier that includes
- * hdf5.h. Nothing is read through HDF5's conversions; callers read bytes.
+ * where their bytes lie. Part of the decoder. Nothing is read through HDF5's conversions; callers
+ * read bytes.
  *
  * Local. Calls are serialised, and HDF5 prints nothing.
  */

@@ -15,20 +15,30 @@
  * hundred are opened for each use, since most users may have 1,024 open. */
 enum { MANIFEST_MAX = 256 << 20, KEPT_OPEN = 256 };
 
+/* Storage that refuses says nothing about the file, so it is kept apart from what the file is. */
+static enum reshard_status refused(int code, struct reshard_error *error)
+{
+    if (code == ENOENT)
+        return reshard_error_set(error, RESHARD_ENOENT, "is missing");
+    if (code == ELOOP || code == ENXIO)
+        return reshard_error_set(error, RESHARD_EFORMAT, "is not a regular file");
+    return reshard_error_set(error, RESHARD_EIO, "cannot be read: %s", strerror(code));
+}
+
 static enum reshard_status open_in(const struct verify_checkpoint *checkpoint, const char *name,
                                    int *fd, struct reshard_error *error)
 {
+    enum reshard_status status = RESHARD_OK;
     char *path = NULL;
 
     *fd = -1;
     if (asprintf(&path, "%s/%s", checkpoint->directory, name) < 0)
         return reshard_error_set(error, RESHARD_ENOMEM, "no memory for a path");
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
-    free(path);
+    *fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (*fd < 0)
-        return reshard_error_set(error, errno == ENOENT ? RESHARD_ENOENT : RESHARD_EIO, "%s: %s",
-                                 name, strerror(errno));
-    return RESHARD_OK;
+        status = refused(errno, error);
+    free(path);
+    return status;
 }
 
 static enum reshard_status read_all(int fd, void *buffer, size_t bytes, uint64_t position,
@@ -59,10 +69,14 @@ static enum reshard_status read_manifest(struct verify_checkpoint *checkpoint,
     struct stat about;
     char *text = NULL;
     int fd;
-    enum reshard_status status = open_in(checkpoint, "manifest.json", &fd, error);
+    struct reshard_error fault = RESHARD_ERROR_INIT;
+    enum reshard_status status = open_in(checkpoint, "manifest.json", &fd, &fault);
 
+    if (status == RESHARD_ENOENT)
+        return reshard_error_set(error, status,
+                                 "no manifest.json: no checkpoint, or a save that was cut short");
     if (status)
-        return status;
+        return reshard_error_set(error, status, "manifest.json: %s", fault.text);
     if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size > MANIFEST_MAX)
         status =
             reshard_error_set(error, RESHARD_EFORMAT,
@@ -112,6 +126,7 @@ void verify_checkpoint_close(struct verify_checkpoint *checkpoint)
     free(checkpoint->file);
     free(checkpoint->name);
     free(checkpoint->digest);
+    free(checkpoint->tie);
     free(checkpoint->inventory.tensor);
     free(checkpoint->directory);
     free(checkpoint);
@@ -180,8 +195,10 @@ static enum reshard_status append_pieces(const struct verify_checkpoint *checkpo
         const enum reshard_status status = verify_checkpoint_read(
             checkpoint, file, &raw, sizeof raw, entry->pieces + row * sizeof raw, error);
 
-        if (status)
+        if (status) {
+            reshard_error_prefix(error, "%s", entry->name);
             return status;
+        }
         if (!verify_piece_run(tensor, &raw, &out->first, &out->count))
             return reshard_error_set(error, RESHARD_EIO, "%s changed while it was read",
                                      entry->name);

@@ -35,6 +35,12 @@ struct verify_file {
     uint32_t span_count;
 };
 
+/* Another name for a parameter. */
+struct verify_tie {
+    const char *alias;
+    uint32_t tensor;
+};
+
 struct verify_checkpoint {
     char *directory;
     uint64_t step;
@@ -45,6 +51,8 @@ struct verify_checkpoint {
     char **name; /* every string that was copied out of the manifest */
     uint32_t name_count;
     uint64_t *digest; /* of each tensor */
+    struct verify_tie *tie;
+    uint32_t tie_count;
     struct verify_file *file;
     uint32_t file_count;
 };
@@ -61,7 +69,8 @@ struct verify_piece {
 };
 
 /* Local. Read and check the manifest. ENOENT when there is none, EDIGEST when its CRC differs,
- * EFORMAT for anything else that is wrong in it, EIO. */
+ * EFORMAT for anything else that is wrong in it, EIO. The error names the manifest; those of the
+ * functions below, which are told the file, name no file. */
 RESHARD_MUST_CHECK enum reshard_status verify_checkpoint_open(struct verify_checkpoint **out,
                                                               const char *directory,
                                                               struct reshard_error *error);

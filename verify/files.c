@@ -1,6 +1,7 @@
 #include "verify/files.h"
 
 #include "verify/decoder.h"
+#include "verify/index.h"
 #include "verify/pieces.h"
 
 #include <dirent.h>
@@ -81,7 +82,10 @@ static enum reshard_status lane_open_other(const struct worker *worker, struct l
     if (number == UINT32_MAX || !same_kind(tensor, &other->inventory.tensor[number]))
         return RESHARD_OK; /* found by compare_inventories() */
     status = verify_pieces_open(&lane->other, other, number, error);
-    if (!status)
+    lane->other.label = worker->inspection->options->against;
+    if (status)
+        reshard_error_prefix(error, "in %s", worker->inspection->options->against);
+    else
         lane->compares = verify_pieces_cover(&lane->other, worker->inspection->report);
     return status;
 }
@@ -147,7 +151,7 @@ static void lane_read(const struct worker *worker, struct lane *lane, uint64_t b
 }
 
 static void add_mismatch(const struct worker *worker, const struct lane *lane,
-                         enum reshard_status status, const struct verify_mismatch *mismatch)
+                         const struct verify_mismatch *mismatch)
 {
     const struct inspection *inspection = worker->inspection;
     const struct verify_tensor *tensor = tensor_of(worker, lane);
@@ -158,7 +162,8 @@ static void add_mismatch(const struct worker *worker, const struct lane *lane,
     if (mismatch->differing == 0)
         return;
     piece = verify_pieces_find(&lane->pieces, mismatch->element);
-    finding = verify_finding_tensor(status, &inspection->checkpoint->inventory, lane->tensor);
+    finding =
+        verify_finding_tensor(RESHARD_EMISMATCH, &inspection->checkpoint->inventory, lane->tensor);
     snprintf(finding.file, sizeof finding.file, "%s",
              inspection->checkpoint->file[piece->file].name);
     finding.byte_begin = piece->position + (mismatch->element - piece->first) * width;
@@ -192,8 +197,8 @@ static void lane_end(const struct worker *worker, struct lane *lane)
                            lane->pieces.whole_crc, digest);
         verify_report_add(inspection->report, &finding);
     }
-    add_mismatch(worker, lane, RESHARD_EDIGEST, &lane->from_truth);
-    add_mismatch(worker, lane, RESHARD_EMISMATCH, &lane->from_other);
+    add_mismatch(worker, lane, &lane->from_truth);
+    add_mismatch(worker, lane, &lane->from_other);
     lane_close(lane);
 }
 
@@ -328,7 +333,7 @@ static void judge_tensors(struct inspection *inspection)
 
 /* --- the whole checkpoint --------------------------------------------------------------------- */
 
-static void judge_rank_files(struct verify_checkpoint *checkpoint, const char *prefix,
+static void judge_rank_files(struct verify_checkpoint *checkpoint, const char *label,
                              struct verify_report *report)
 {
     for (uint32_t f = 0; f < checkpoint->file_count; ++f) {
@@ -339,9 +344,27 @@ static void judge_rank_files(struct verify_checkpoint *checkpoint, const char *p
         if (!status)
             continue;
         finding = verify_finding_file(status, checkpoint->file[f].name);
-        verify_finding_say(&finding, "%s%.*s", prefix, VERIFY_TEXT_MAX / 2, error.text);
+        finding.directory = label;
+        verify_finding_say(&finding, "%.*s", VERIFY_TEXT_MAX - 1, error.text);
         verify_report_add(report, &finding);
     }
+}
+
+static enum reshard_status judge_index(const struct verify_checkpoint *checkpoint,
+                                       struct verify_report *report, struct reshard_error *error)
+{
+    struct reshard_error fault = RESHARD_ERROR_INIT;
+    const enum reshard_status status = verify_index_check(checkpoint, &fault);
+    struct verify_finding finding = verify_finding_file(status, VERIFY_INDEX_FILE);
+
+    if (status == RESHARD_ENOMEM)
+        return reshard_error_set(error, status, "%s", fault.text);
+    if (!status)
+        return RESHARD_OK;
+    verify_finding_say(&finding, "%.*s (derived: it can be deleted, no load reads it)",
+                       VERIFY_TEXT_MAX - 64, fault.text);
+    verify_report_add(report, &finding);
+    return RESHARD_OK;
 }
 
 static bool is_listed(const struct verify_checkpoint *checkpoint, const char *name)
@@ -426,10 +449,14 @@ static enum reshard_status open_other(struct inspection *inspection, struct resh
     if (status == RESHARD_ENOMEM)
         return reshard_error_set(error, status, "%s", fault.text);
     if (status) {
-        add_general(inspection->report, status, inspection->options->against, fault.text);
+        struct verify_finding finding = verify_finding_general(status);
+
+        finding.directory = inspection->options->against;
+        verify_finding_say(&finding, "%.*s", VERIFY_TEXT_MAX - 1, fault.text);
+        verify_report_add(inspection->report, &finding);
         return RESHARD_OK;
     }
-    judge_rank_files(inspection->other, "in the other checkpoint: ", inspection->report);
+    judge_rank_files(inspection->other, inspection->options->against, inspection->report);
     compare_inventories(inspection->checkpoint, &inspection->other->names, inspection->report);
     compare_step(inspection, inspection->other->step);
     return RESHARD_OK;
@@ -476,7 +503,10 @@ static enum reshard_status inspect(struct inspection *inspection, struct reshard
                     error ? error->text : "its layout does not fit its tensors");
         return RESHARD_OK;
     }
-    judge_rank_files(inspection->checkpoint, "", inspection->report);
+    judge_rank_files(inspection->checkpoint, NULL, inspection->report);
+    status = judge_index(inspection->checkpoint, inspection->report, error);
+    if (status)
+        return status;
     judge_strays(inspection->checkpoint, inspection->report);
     status = compare_expected(inspection, error);
     if (status)

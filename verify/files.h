@@ -2,8 +2,8 @@
  * The files of a checkpoint, judged without the engine: every rank file keeps to FORMAT.md; every
  * element of every tensor is in exactly one piece; the pieces are those of the layout, walked row
  * by row; each piece's bytes have its contribution, and the full tensor, streamed row-major, has
- * the manifest's digest. Where an oracle, an expected inventory or another checkpoint is given,
- * every element equals theirs.
+ * the manifest's digest; `index.h5`, where there is one, shows just that. Where an oracle, an
+ * expected inventory or another checkpoint is given, every element equals theirs.
  *
  * Tensors are judged by several threads, each with a few MiB, whatever the model's size. A local
  * call; the checkpoint is only read.
@@ -20,7 +20,8 @@ struct verify_files_options {
     const struct verify_oracle *oracle;      /* the true values, also the expected step */
     const struct verify_inventory *expected; /* tensors, in order, that must be there, no others */
     const char *against; /* another checkpoint's directory: the same tensors and bytes, at any
-                            layout; its own digests are not judged */
+                            layout; its own digests of tensors are not judged.
+                            Findings of it borrow this string */
 };
 
 /* Local. Judge into an opened, empty report. The status is that of the report (report.h), the error

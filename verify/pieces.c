@@ -37,6 +37,7 @@ static struct verify_finding finding_at(const struct verify_pieces *pieces,
     struct verify_finding finding =
         verify_finding_tensor(status, &pieces->checkpoint->inventory, pieces->tensor);
 
+    finding.directory = pieces->label;
     finding.element = element;
     if (piece) {
         const uint64_t bytes = piece->count * reshard_dtype_bytes(tensor_of(pieces)->dtype);
@@ -46,6 +47,18 @@ static struct verify_finding finding_at(const struct verify_pieces *pieces,
         finding.byte_end = piece->position + bytes;
     }
     return finding;
+}
+
+/* No file is named: the neighbours of a gap are not at fault, and a file that would have these
+ * elements has its own finding. */
+static void add_gap(const struct verify_pieces *pieces, uint64_t begin, uint64_t end,
+                    struct verify_report *report)
+{
+    struct verify_finding finding = finding_at(pieces, RESHARD_ECOVER, begin, NULL);
+
+    verify_finding_say(&finding, "elements %" PRIu64 " to %" PRIu64 " are in no readable file",
+                       begin, end - 1);
+    verify_report_add(report, &finding);
 }
 
 bool verify_pieces_cover(const struct verify_pieces *pieces, struct verify_report *report)
@@ -61,23 +74,19 @@ bool verify_pieces_cover(const struct verify_pieces *pieces, struct verify_repor
             position += piece->count;
             continue;
         }
+        if (piece->first > position) {
+            add_gap(pieces, position, piece->first, report);
+            return false;
+        }
         finding = finding_at(pieces, RESHARD_ECOVER, piece->first, piece);
-        if (piece->first > position)
-            verify_finding_say(&finding,
-                               "elements %" PRIu64 " to %" PRIu64 " are in no readable file",
-                               position, piece->first - 1);
-        else
-            verify_finding_say(&finding, "elements from %" PRIu64 " on are in %s too", piece->first,
-                               file_of(pieces, piece - 1));
+        verify_finding_say(&finding, "elements from %" PRIu64 " on are in %s too", piece->first,
+                           file_of(pieces, piece - 1));
         verify_report_add(report, &finding);
         return false;
     }
     if (position == elements)
         return true;
-    finding = finding_at(pieces, RESHARD_ECOVER, position, NULL);
-    verify_finding_say(&finding, "elements %" PRIu64 " to %" PRIu64 " are in no readable file",
-                       position, elements - 1);
-    verify_report_add(report, &finding);
+    add_gap(pieces, position, elements, report);
     return false;
 }
 

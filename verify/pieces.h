@@ -11,6 +11,7 @@
 
 struct verify_pieces {
     const struct verify_checkpoint *checkpoint;
+    const char *label; /* the directory to name in findings, or NULL for the one that is judged */
     uint32_t tensor;
     struct verify_piece *piece; /* by rising first element */
     uint32_t count;

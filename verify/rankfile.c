@@ -52,8 +52,9 @@ static enum reshard_status check_outside(const struct decoding *decoding, const 
     enum reshard_status status;
 
     if (lstat(path, &about) != 0)
-        return reshard_error_set(decoding->error, errno == ENOENT ? RESHARD_ENOENT : RESHARD_EIO,
-                                 "%s", errno == ENOENT ? "is missing" : strerror(errno));
+        return errno == ENOENT ? reshard_error_set(decoding->error, RESHARD_ENOENT, "is missing")
+                               : reshard_error_set(decoding->error, RESHARD_EIO,
+                                                   "cannot be read: %s", strerror(errno));
     if (!S_ISREG(about.st_mode))
         return wrong(decoding, "is not a regular file");
     if ((uint64_t)about.st_size != decoding->file->bytes)

@@ -253,11 +253,14 @@ static enum reshard_status parse_units(struct verify_checkpoint *checkpoint, con
     return RESHARD_OK;
 }
 
-static enum reshard_status parse_ties(const struct verify_checkpoint *checkpoint,
-                                      const json_t *array, struct reshard_error *error)
+static enum reshard_status parse_ties(struct verify_checkpoint *checkpoint, const json_t *array,
+                                      struct reshard_error *error)
 {
     static const char *const members[] = {"alias", "of", NULL};
 
+    checkpoint->tie = calloc(json_array_size(array) + 1, sizeof *checkpoint->tie);
+    if (!checkpoint->tie)
+        return reshard_error_set(error, RESHARD_ENOMEM, "no memory for the ties");
     for (size_t i = 0; i < json_array_size(array); ++i) {
         const json_t *tie = json_array_get(array, i);
         const char *alias = json_string_value(json_object_get(tie, "alias"));
@@ -270,6 +273,11 @@ static enum reshard_status parse_ties(const struct verify_checkpoint *checkpoint
             return reshard_error_set(error, RESHARD_EFORMAT,
                                      "manifest.json: ties: %s must be no tensor, and %s one", alias,
                                      of);
+        checkpoint->tie[i].alias = keep_name(checkpoint, json_object_get(tie, "alias"));
+        checkpoint->tie[i].tensor = verify_names_find(&checkpoint->names, of, "");
+        if (!checkpoint->tie[i].alias)
+            return wrong(error, "ties: an alias is no name of at most 1023 bytes");
+        checkpoint->tie_count = (uint32_t)i + 1;
     }
     return RESHARD_OK;
 }
@@ -353,7 +361,9 @@ static enum reshard_status parse_root(struct verify_checkpoint *checkpoint, json
 
     if (status)
         return status;
-    checkpoint->name = calloc(2 * json_array_size(tensors) + 1, sizeof *checkpoint->name);
+    checkpoint->name =
+        calloc(2 * json_array_size(tensors) + json_array_size(json_object_get(root, "ties")) + 1,
+               sizeof *checkpoint->name);
     if (!checkpoint->name)
         return reshard_error_set(error, RESHARD_ENOMEM, "no memory for the manifest's names");
     status = parse_layout(checkpoint, json_object_get(root, "layout"), error);

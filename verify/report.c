@@ -81,7 +81,11 @@ void verify_finding_mismatch(struct verify_finding *finding, const struct verify
 
 static bool comes_after(const struct verify_finding *a, const struct verify_finding *b)
 {
-    return a->order != b->order ? a->order > b->order : a->element > b->element;
+    if (a->order != b->order)
+        return a->order > b->order;
+    if ((a->file[0] == '\0') != (b->file[0] == '\0'))
+        return a->file[0] == '\0' && a->order > 0;
+    return a->element > b->element;
 }
 
 /* Insert in order, behind equals; the last one falls off a full list. */
@@ -153,35 +157,72 @@ static void write_hex(char hex[HEX_MAX], const unsigned char *value, size_t widt
         used += (size_t)snprintf(hex + used, HEX_MAX - used, "%02x", value[byte]);
 }
 
+size_t verify_text_print(const char *text, FILE *stream)
+{
+    size_t columns = 0;
+
+    for (; *text; ++text) {
+        const unsigned char byte = (unsigned char)*text;
+
+        if (byte < 0x20 || byte == 0x7f)
+            fprintf(stream, "\\x%02X", byte);
+        else
+            fputc(byte, stream);
+        columns += byte < 0x20 || byte == 0x7f ? 4 : 1;
+    }
+    return columns;
+}
+
+static void put_tensor(const struct verify_finding *finding, FILE *out)
+{
+    verify_text_print(finding->fqn, out);
+    if (finding->slot[0])
+        fputc(' ', out);
+    verify_text_print(finding->slot, out);
+    fputs(": ", out);
+}
+
+static void put_difference(const struct verify_finding *finding, FILE *out)
+{
+    char expected[HEX_MAX];
+    char actual[HEX_MAX];
+
+    write_hex(expected, finding->expected, finding->width);
+    write_hex(actual, finding->actual, finding->width);
+    fputc('[', out);
+    for (uint32_t d = 0; d < finding->ndim; ++d)
+        fprintf(out, "%s%" PRIu64, d ? ", " : "", finding->index[d]);
+    fprintf(out, "] is %s, not %s; %" PRIu64 " element%s differ%s: ", actual, expected,
+            finding->differing, finding->differing == 1 ? "" : "s",
+            finding->differing == 1 ? "s" : "");
+}
+
 void verify_finding_line(const struct verify_finding *finding, char *line, size_t bytes)
 {
     FILE *out = fmemopen(line, bytes, "w");
-    char expected[HEX_MAX];
-    char actual[HEX_MAX];
 
     line[0] = '\0';
     if (!out)
         return;
     fprintf(out, "%s: ", reshard_status_name(finding->status));
+    if (finding->directory) {
+        fputs("in ", out);
+        verify_text_print(finding->directory, out);
+        fputs(": ", out);
+    }
     if (finding->rank != VERIFY_NO_RANK)
         fprintf(out, "rank %" PRIu64 ": ", finding->rank);
-    if (finding->file[0])
-        fprintf(out, "%s: ", finding->file);
+    if (finding->file[0]) {
+        verify_text_print(finding->file, out);
+        fputs(": ", out);
+    }
     if (finding->byte_begin != finding->byte_end)
         fprintf(out, "bytes %" PRIu64 "..%" PRIu64 ": ", finding->byte_begin, finding->byte_end);
     if (finding->fqn[0])
-        fprintf(out, "%s%s%s: ", finding->fqn, finding->slot[0] ? " " : "", finding->slot);
-    if (finding->differing) {
-        write_hex(expected, finding->expected, finding->width);
-        write_hex(actual, finding->actual, finding->width);
-        fputc('[', out);
-        for (uint32_t d = 0; d < finding->ndim; ++d)
-            fprintf(out, "%s%" PRIu64, d ? ", " : "", finding->index[d]);
-        fprintf(out, "] is %s, not %s; %" PRIu64 " element%s differ%s: ", actual, expected,
-                finding->differing, finding->differing == 1 ? "" : "s",
-                finding->differing == 1 ? "s" : "");
-    }
-    fputs(finding->text, out);
+        put_tensor(finding, out);
+    if (finding->differing)
+        put_difference(finding, out);
+    verify_text_print(finding->text, out);
     fclose(out);
     line[bytes - 1] = '\0';
 }
@@ -192,9 +233,9 @@ enum reshard_status verify_report_print(const struct verify_report *report, FILE
 
     if (!line)
         return RESHARD_ENOMEM;
-    fprintf(stream,
-            "%u tensors, %" PRIu64 " elements, %" PRIu64 " bytes verified: ", report->tensor_count,
-            report->elements, report->bytes);
+    fprintf(stream, "%u tensor%s, %" PRIu64 " element%s, %" PRIu64 " bytes verified: ",
+            report->tensor_count, report->tensor_count == 1 ? "" : "s", report->elements,
+            report->elements == 1 ? "" : "s", report->bytes);
     if (report->finding_total == 0)
         fprintf(stream, "all as it should be\n");
     else
@@ -229,6 +270,8 @@ static json_t *finding_json(const struct verify_finding *finding)
     json_t *object = json_pack("{s:s,s:s}", "status", reshard_status_name(finding->status), "text",
                                finding->text);
 
+    if (object && finding->directory)
+        json_object_set_new(object, "directory", json_string(finding->directory));
     if (object && finding->rank != VERIFY_NO_RANK)
         json_object_set_new(object, "rank", json_integer((json_int_t)finding->rank));
     if (object && finding->file[0])

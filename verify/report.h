@@ -1,16 +1,15 @@
 /*
  * What a verification found: one report for the memory of ranks and for the files of a checkpoint,
  * printed by the same functions. Findings are collected, not just the first: the report keeps the
- * VERIFY_FINDINGS_MAX foremost ones, in the order of (file before tensors, tensor, element), and
- * counts all, so it is the same however many threads worked on it.
+ * VERIFY_FINDINGS_MAX foremost ones, in the order of (file before tensors, tensor, those that name
+ * a file first, element), and counts all, so it is the same however many threads worked on it.
  *
  * Adding to a report is thread-safe; everything else is for one thread at a time. The report's
  * status is the most severe of its findings:
  *   EIO, ENOENT  a file cannot be read, is not there       EFORMAT    bytes break FORMAT.md
  *   ECOVER       an element is in no piece, or in two      EDIGEST    data are not what was saved
- *   EMISMATCH    state is whole, but not the expected one: memory against the oracle, inventory,
- *                step or contents against what was asked for
- * Files that differ from the oracle are EDIGEST.
+ *   EMISMATCH    not the expected state: memory or files against the oracle; inventory, step or
+ *                contents against what was asked for
  */
 #ifndef VERIFY_REPORT_H
 #define VERIFY_REPORT_H
@@ -29,8 +28,9 @@ enum { VERIFY_FINDINGS_MAX = 64, VERIFY_FILE_NAME_MAX = 64, VERIFY_TEXT_MAX = 32
 /* One thing that does not hold. Strings are empty, and numbers unused, where nothing applies. */
 struct verify_finding {
     enum reshard_status status;
-    uint64_t order;   /* 0 for the whole and for files, else 1 + the number of the tensor */
-    uint64_t element; /* row-major, valid with `ndim` and `index` when `differing` is not 0 */
+    uint64_t order;        /* 0 for the whole and for files, else 1 + the number of the tensor */
+    uint64_t element;      /* row-major, valid with `ndim` and `index` when `differing` is not 0 */
+    const char *directory; /* of the other checkpoint, when it is about that one; borrowed */
     char file[VERIFY_FILE_NAME_MAX];
     char fqn[VERIFY_NAME_MAX];
     char slot[VERIFY_NAME_MAX];
@@ -95,6 +95,10 @@ void verify_report_count(struct verify_report *report, uint64_t elements, uint64
 /* Local. Add one rank's report on the same inventory to another's. EINVAL for another inventory. */
 RESHARD_MUST_CHECK enum reshard_status verify_report_merge(struct verify_report *into,
                                                            const struct verify_report *from);
+
+/* Local. Print text that comes from a file: control bytes, which a terminal would obey, as \\xNN.
+ * The number of columns, as far as that can be told from bytes. */
+size_t verify_text_print(const char *text, FILE *stream);
 
 /* Local. One line of text for a finding, without newline; cut to fit. */
 void verify_finding_line(const struct verify_finding *finding, char *line, size_t bytes);

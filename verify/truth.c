@@ -31,12 +31,16 @@ static enum reshard_status map_file(struct verify_truth *truth, struct reshard_e
 {
     struct stat about;
     void *map;
-    const int fd = open(truth->path, O_RDONLY | O_CLOEXEC);
+    const int fd = open(truth->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
     if (fd < 0)
         return reshard_error_set(error, errno == ENOENT ? RESHARD_ENOENT : RESHARD_EIO, "%s: %s",
                                  truth->path, strerror(errno));
-    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size < LENGTH_BYTES + 2) {
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
+        close(fd);
+        return reshard_error_set(error, RESHARD_EFORMAT, "%s: not a regular file", truth->path);
+    }
+    if (about.st_size < LENGTH_BYTES + 2) {
         close(fd);
         return reshard_error_set(error, RESHARD_EFORMAT, "%s: too short for a safetensors file",
                                  truth->path);
