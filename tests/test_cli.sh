@@ -91,7 +91,7 @@ expect 2 "wrong.yaml:2:1: error:" check wrong.yaml
 expect 2 "did you mean 'name'" run wrong.yaml
 expect 2 "1 could not finish" run wrong.yaml
 expect 0 "seed-example is valid: 9 steps, 2 worlds, up to 4 ranks, 20 parameters" check "$example"
-expect 0 '"$schema"' check --schema
+expect 0 "\"\$schema\"" check --schema
 expect 2 "--schema alone" check --schema "$example"
 
 # Files that are none of text: nothing is waited for, nothing is lost silently.
@@ -239,7 +239,9 @@ mkdir tmp
 for signal in TERM QUIT; do
     TMPDIR=$work/tmp "$reshard" run -q "$suite/thousand-ranks.yaml" >out 2>err &
     command=$!
-    until [ -e tmp/reshard-*/world-0/log ] 2>/dev/null; do :; done
+    until ls tmp/reshard-*/world-0/log >/dev/null 2>&1; do
+        kill -0 $command 2>/dev/null || break
+    done
     kill -$signal $command
     wait $command
     check "a run interrupted by SIG$signal exits with 130" test $? -eq 130

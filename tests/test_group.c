@@ -16,7 +16,8 @@ static void without_an_environment_places_come_from_mpi(struct ranks *ranks)
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct reshard_group *group;
 
-    EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &ranks->options, &error), RESHARD_OK, &error);
+    EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &ranks->options, &error),
+                  RESHARD_OK, &error);
     EXPECT(ranks, reshard_group_rank(group) == (uint64_t)ranks->rank);
     EXPECT(ranks, reshard_group_world(group) == (uint64_t)ranks->size);
     EXPECT(ranks, reshard_group_local_rank(group) < reshard_group_local_world(group));
@@ -43,10 +44,8 @@ static void a_stated_place_wins_and_devices_wrap(struct ranks *ranks)
     snprintf(local, sizeof local, "%d", ranks->size - 1 - ranks->rank);
     EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &options, &error), RESHARD_OK,
                   &error);
-    EXPECT(ranks,
-           reshard_group_local_rank(group) == (uint64_t)(ranks->size - 1 - ranks->rank));
-    EXPECT(ranks, reshard_group_device(group) ==
-                      (uint32_t)(ranks->size - 1 - ranks->rank) % 2);
+    EXPECT(ranks, reshard_group_local_rank(group) == (uint64_t)(ranks->size - 1 - ranks->rank));
+    EXPECT(ranks, reshard_group_device(group) == (uint32_t)(ranks->size - 1 - ranks->rank) % 2);
     reshard_group_close(group);
 }
 
@@ -56,8 +55,8 @@ static void refuse(struct ranks *ranks, struct reshard_environment environment,
 {
     static const struct reshard_environment nothing = {0};
     const bool victim = ranks->rank == ranks->size - 1;
-    const struct reshard_group_options options = {
-        .environment = victim ? &environment : &nothing, .host = ranks->options.host};
+    const struct reshard_group_options options = {.environment = victim ? &environment : &nothing,
+                                                  .host = ranks->options.host};
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct reshard_group *group;
 
@@ -91,7 +90,8 @@ static void the_worst_outcome_of_any_rank_is_everybodys(struct ranks *ranks)
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct reshard_group *group;
 
-    EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &ranks->options, &error), RESHARD_OK, &error);
+    EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &ranks->options, &error),
+                  RESHARD_OK, &error);
     for (int victim = 0; victim < ranks->size; victim++) {
         enum reshard_status mine = RESHARD_OK;
         char words[64];
@@ -121,7 +121,8 @@ static void ranks_that_mean_different_models_find_out(struct ranks *ranks)
     struct reshard_state *state;
     struct reshard_group *group;
 
-    EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &ranks->options, &error), RESHARD_OK, &error);
+    EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &ranks->options, &error),
+                  RESHARD_OK, &error);
     EXPECT(ranks, reshard_model_open(&model) == RESHARD_OK);
     EXPECT_STATUS(ranks, reshard_model_add(model, "w", "", RESHARD_DTYPE_F32, &shape, &error),
                   RESHARD_OK, &error);
@@ -150,7 +151,8 @@ static void a_digest_is_the_same_at_any_layout(struct ranks *ranks)
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct reshard_group *group;
 
-    EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &ranks->options, &error), RESHARD_OK, &error);
+    EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &ranks->options, &error),
+                  RESHARD_OK, &error);
     for (int i = 0; i < 3; i++) {
         struct reshard_layout *layout;
         struct reshard_state *state;
@@ -159,10 +161,9 @@ static void a_digest_is_the_same_at_any_layout(struct ranks *ranks)
         EXPECT(ranks, reshard_state_open(&state, layout, (uint64_t)ranks->rank) == RESHARD_OK);
         EXPECT_STATUS(ranks, reshard_state_allocate(state, &error), RESHARD_OK, &error);
         sample_fill(state, 5);
-        EXPECT_STATUS(ranks,
-                      reshard_state_digest(group, state, RESHARD_PART_ALL, i ? other : first,
-                                           &error),
-                      RESHARD_OK, &error);
+        EXPECT_STATUS(
+            ranks, reshard_state_digest(group, state, RESHARD_PART_ALL, i ? other : first, &error),
+            RESHARD_OK, &error);
         EXPECT(ranks, i == 0 || memcmp(first, other, tensors * sizeof *first) == 0);
         EXPECT_STATUS(ranks, proof_cover(group, layout, &error), RESHARD_OK, &error);
         reshard_state_close(state);

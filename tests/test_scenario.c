@@ -447,7 +447,8 @@ static const struct {
      "7:58: error: 'orig_params' must be true or false, not 'yes'\n"},
     {HEAD "model: {tensors: {a: [1], b: {shape: [1], dtype: bf16}}}\nsteps:\n  - start: {ranks: 2, "
           "layout: fsdp1}\n",
-     "6:31: error: fsdp1 cannot flatten the root unit: 'a' is f32 and 'b' is bf16; a flat parameter has "
+     "6:31: error: fsdp1 cannot flatten the root unit: 'a' is f32 and 'b' is bf16; a flat "
+     "parameter has "
      "one dtype (put them into different units)\n"},
     {WORLD "  - train: 0\n",
      "8:12: error: 'train' must be a whole number from 1 to 1000000, not '0'\n"},

@@ -191,7 +191,7 @@ static enum reshard_status append_pieces(const struct verify_checkpoint *checkpo
     const struct verify_file *entry = &checkpoint->file[file];
 
     for (uint32_t row = span->begin; row < span->end; ++row, ++out) {
-        struct verify_piece_row raw;
+        struct verify_piece_row raw = {0};
         const enum reshard_status status = verify_checkpoint_read(
             checkpoint, file, &raw, sizeof raw, entry->pieces + row * sizeof raw, error);
 

@@ -330,11 +330,11 @@ static enum reshard_status check_arena(const struct decoding *decoding, enum res
             reshard_dtype_name(dtype), (unsigned long long)bytes, (unsigned long long)used);
     status = read_bytes(decoding, tail, (size_t)(bytes - used), arena->offset + used);
     for (uint64_t i = 0; i < bytes - used && !status; ++i) {
+        const unsigned long long byte = arena->offset + used + i;
         if (tail[i] != 0)
             return reshard_error_set(decoding->error, RESHARD_EFORMAT,
                                      "byte %llu, behind the last piece of /arena/%s, is not zero",
-                                     (unsigned long long)(arena->offset + used + i),
-                                     reshard_dtype_name(dtype));
+                                     byte, reshard_dtype_name(dtype));
     }
     return status;
 }
