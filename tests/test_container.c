@@ -468,7 +468,7 @@ END_TEST
 /* libhdf5 1.10 leaks a little when it refuses damaged metadata, and says so when it ends; neither
  * is ours to mend, nor a reason to fail under LeakSanitizer. */
 const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void)
 {
     return "leak:libhdf5\n";
 }
