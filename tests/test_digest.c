@@ -148,6 +148,29 @@ START_TEST(both_multiplications_agree)
 }
 END_TEST
 
+START_TEST(many_runs_added_at_once_are_runs_added_one_by_one)
+{
+#if defined(__x86_64__)
+    struct test_random random = test_random_start("runs at once", 11);
+    unsigned char data[1024];
+
+    if (!__builtin_cpu_supports("pclmul"))
+        return;
+    for (int round = 0; round < 20000; round++) {
+        const size_t run = 1 + (size_t)test_random_below(&random, 32);
+        const uint64_t count = test_random_below(&random, sizeof data / 32 + 1);
+        const uint64_t step = test_random_next(&random), value = test_random_next(&random);
+        uint64_t expected = value;
+        for (size_t i = 0; i < sizeof data; i++)
+            data[i] = (unsigned char)test_random_next(&random);
+        for (uint64_t i = 0; i < count; i++)
+            expected = multiply_plain(expected ^ digest_crc(0, data + i * run, run), step);
+        ck_assert_uint_eq(add_runs_clmul(value, step, data, run, count), expected);
+    }
+#endif
+}
+END_TEST
+
 /* ---- contributions --------------------------------------------------------------------------- */
 
 enum { PARTS_MAX = 12, BYTES_MAX = 16 * 120 };
@@ -331,6 +354,7 @@ int main(void)
     tcase_add_test(cases, the_crc_of_any_length_at_any_alignment_is_that_of_the_bits);
     tcase_add_test(cases, a_shift_is_what_the_loop_of_the_format_gives);
     tcase_add_test(cases, shifts_add_up_to_63_bits);
+    tcase_add_test(cases, many_runs_added_at_once_are_runs_added_one_by_one);
     tcase_add_test(cases, two_parts_combine_to_the_whole);
     tcase_add_test(cases, both_multiplications_agree);
     tcase_add_test(cases, contributions_of_any_partition_add_up_to_the_digest);
