@@ -49,6 +49,8 @@ struct training {
     struct reshard_layout *layout;
     struct reshard_state *state;
     uint64_t rank;
+    uint32_t
+        device; /* on this rank's node: where a program with accelerators would hold its shards */
     uint64_t shard_count; /* elements of each flat shard, padding included */
     float *flat[PARTS];
     float step[PARAMETERS];
@@ -148,7 +150,8 @@ static enum reshard_status training_open(struct training *training,
 {
     const struct reshard_layout_options options = {.kind = RESHARD_LAYOUT_FSDP1,
                                                    .shard = reshard_group_world(group)};
-    *training = (struct training){.rank = reshard_group_rank(group)};
+    *training =
+        (struct training){.rank = reshard_group_rank(group), .device = reshard_group_device(group)};
     enum reshard_status status = describe_model(training, error);
     if (!status)
         status = reshard_layout_open(&training->layout, training->model, &options, error);
@@ -230,7 +233,8 @@ static void print_trainings(MPI_Comm comm, const char *stage, const struct train
     char text[TEXT_BYTES];
     float *one = gather_parameters(comm, first);
     float *two = gather_parameters(comm, second);
-    (void)snprintf(text, sizeof(text), "%s --- rank: %d\n", stage, (int)first->rank);
+    (void)snprintf(text, sizeof(text), "%s --- rank: %d, device: %d\n", stage, (int)first->rank,
+                   (int)first->device);
     if (one && two) {
         print_values(text, "model.weight", one, WIDTH * WIDTH);
         print_values(text, "model_2.weight", two, WIDTH * WIDTH);

@@ -21,6 +21,7 @@ expect() { # WORDS RANKS ARGUMENT...: the example's output must have these words
 }
 
 expect 'Loaded bit for bit' "$ranks" "$work/one-job"
+grep -q "rank: $((ranks - 1)), device: " "$work/out" || { echo "no device"; cat "$work/out"; exit 1; }
 expect 'Running fsdp' "$ranks" --save-only "$work/saved"
 expect 'Loaded bit for bit' "$((ranks + 1))" --load-only "$work/saved"
 expect 'exists already' "$ranks" --save-only "$work/saved"
