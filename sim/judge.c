@@ -41,7 +41,6 @@ static enum reshard_status judge_rank(const struct world *world, const struct re
                                       const struct verify_oracle *oracle, uint64_t *held,
                                       struct reshard_error *error)
 {
-    const uint64_t shards = world->job->layout.shard ? world->job->layout.shard : 1;
     const uint64_t rank = reshard_state_rank(state);
     struct verify_report report;
     struct verify_memory *memory = NULL;
@@ -54,7 +53,7 @@ static enum reshard_status judge_rank(const struct world *world, const struct re
             reshard_error_set(error, RESHARD_ENOMEM, "no memory to verify rank %" PRIu64, rank);
         goto cleanup;
     }
-    const struct verify_held_options options = {world->rules, oracle, memory, rank, rank % shards};
+    const struct verify_held_options options = {world->rules, oracle, memory, rank};
     status = verify_held(&options, &report, error);
     for (uint32_t t = 0; report.tally && t < world->inventory.tensor_count; t++)
         held[t] = report.tally[t].held;

@@ -52,13 +52,16 @@ struct verify_layout view_of_layout(const struct reshard_layout_options *options
         [RESHARD_LAYOUT_FSDP2] = VERIFY_FSDP2,
         [RESHARD_LAYOUT_DDP] = VERIFY_DDP,
     };
+    const uint64_t replicate = options->replicate ? options->replicate : 1;
+    const uint64_t shard = options->shard ? options->shard : 1;
 
     return (struct verify_layout){
         .kind = kinds[options->kind],
-        .replicate = options->replicate ? options->replicate : 1,
-        .shard = options->shard ? options->shard : 1,
+        .world = replicate * shard,
+        .mesh = {1, replicate, shard, 1, 1},
         .orig_params = options->orig_params,
         .forward = options->forward,
+        .owner = -1,
     };
 }
 

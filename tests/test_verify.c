@@ -8,6 +8,7 @@
 #include "verify/numbers.h"
 #include "verify/philox.h"
 #include "verify/truth.h"
+#include "verify/walk.h"
 
 #include <Random123/philox.h>
 #include <check.h>
@@ -21,6 +22,23 @@
 enum { STEP = 3, RANKS_MAX = 40, TENSORS = 9 };
 
 /* --- rules ------------------------------------------------------------------------------------ */
+
+static struct verify_layout layout_of(enum verify_layout_kind kind, uint64_t replicate,
+                                      uint64_t shard)
+{
+    return (struct verify_layout){
+        .kind = kind, .world = replicate * shard, .mesh = {1, replicate, shard, 1, 1}, .owner = -1};
+}
+
+static struct verify_layout flat_layout(uint64_t replicate, uint64_t shard, bool orig_params,
+                                        enum reshard_dtype forward)
+{
+    struct verify_layout layout = layout_of(VERIFY_FSDP1, replicate, shard);
+
+    layout.orig_params = orig_params;
+    layout.forward = forward;
+    return layout;
+}
 
 static struct verify_rules *open_rules(const struct verify_inventory *inventory,
                                        struct verify_layout layout)
@@ -41,26 +59,26 @@ START_TEST(chunks_follow_torch_chunk)
         {10, 8, 2, 2, 2, 2, 2, 0, 0, 0}, {9, 4, 3, 3, 3, 0}, {1, 4, 1, 0, 0, 0}, {0, 4, 0, 0, 0, 0},
     };
     const uint64_t *expected = cases[_i];
-    struct verify_tensor tensor = {"w", "", RESHARD_DTYPE_F32, 2, {expected[0], 3}, 0, 0, true};
+    struct verify_tensor tensor = {"w", "",   RESHARD_DTYPE_F32, 2, {expected[0], 3}, 0,
+                                   0,   true, VERIFY_PARAMETER};
     const struct verify_inventory inventory = {1, &tensor, 1};
-    struct verify_rules *rules =
-        open_rules(&inventory, (struct verify_layout){VERIFY_FSDP2, 1, expected[1], false, 0});
-    struct verify_walk walk = verify_walk_begin(rules, 0);
+    struct verify_rules *rules = open_rules(&inventory, layout_of(VERIFY_FSDP2, 1, expected[1]));
+    struct verify_walk walk;
     struct verify_run run;
     uint64_t position = 0;
 
     for (uint64_t r = 0; r < expected[1]; ++r) {
+        verify_walk_begin(&walk, rules, 0, r);
         ck_assert_uint_eq(verify_rules_memory_elements(rules, 0, r), 3 * expected[2 + r]);
-        if (expected[2 + r] == 0)
-            continue;
-        ck_assert(verify_walk_next(&walk, &run));
-        ck_assert_uint_eq(run.shard, r);
-        ck_assert_uint_eq(run.local, 0);
-        ck_assert_uint_eq(run.begin, position);
-        position += 3 * expected[2 + r];
-        ck_assert_uint_eq(run.end, position);
+        if (expected[2 + r] > 0) {
+            ck_assert(verify_walk_next(&walk, &run));
+            ck_assert_uint_eq(run.local, 0);
+            ck_assert_uint_eq(run.begin, position);
+            position += 3 * expected[2 + r];
+            ck_assert_uint_eq(run.end, position);
+        }
+        ck_assert(!verify_walk_next(&walk, &run));
     }
-    ck_assert(!verify_walk_next(&walk, &run));
     verify_rules_close(rules);
 }
 END_TEST
@@ -147,21 +165,30 @@ START_TEST(flat_parameters_follow_fsdp1)
     uint32_t next = 0;
 
     for (uint32_t t = 0; t < c->count; ++t)
-        tensor[t] = (struct verify_tensor){
-            t == 0 ? "a" : t == 1 ? "b" : "c", "", RESHARD_DTYPE_F32, 1, {c->numel[t]}, 0, t, true};
-    rules = open_rules(
-        &inventory, (struct verify_layout){VERIFY_FSDP1, 1, c->shard, c->orig_params, c->forward});
+        tensor[t] = (struct verify_tensor){.fqn = t == 0   ? "a"
+                                                  : t == 1 ? "b"
+                                                           : "c",
+                                           .slot = "",
+                                           .dtype = RESHARD_DTYPE_F32,
+                                           .ndim = 1,
+                                           .shape = {c->numel[t]},
+                                           .parameter = t,
+                                           .like = true};
+    rules = open_rules(&inventory, flat_layout(1, c->shard, c->orig_params, c->forward));
     for (uint32_t t = 0; t < c->count; ++t) {
-        struct verify_walk walk = verify_walk_begin(rules, t);
-        struct verify_run run;
-
         ck_assert_uint_eq(verify_rules_memory_elements(rules, t, 0), c->chunk);
-        for (; verify_walk_next(&walk, &run); ++next) {
-            ck_assert_uint_eq(c->run[next][0], t);
-            ck_assert_uint_eq(c->run[next][1], run.shard);
-            ck_assert_uint_eq(c->run[next][2], run.local);
-            ck_assert_uint_eq(c->run[next][3], run.begin);
-            ck_assert_uint_eq(c->run[next][4] + 1, run.end);
+        for (uint64_t r = 0; r < c->shard; ++r) {
+            struct verify_walk walk;
+            struct verify_run run;
+
+            verify_walk_begin(&walk, rules, t, r);
+            for (; verify_walk_next(&walk, &run); ++next) {
+                ck_assert_uint_eq(c->run[next][0], t);
+                ck_assert_uint_eq(c->run[next][1], r);
+                ck_assert_uint_eq(c->run[next][2], run.local);
+                ck_assert_uint_eq(c->run[next][3], run.begin);
+                ck_assert_uint_eq(c->run[next][4] + 1, run.end);
+            }
         }
     }
     ck_assert_uint_eq(c->run[next][1], 99);
@@ -172,13 +199,12 @@ END_TEST
 START_TEST(a_slot_lies_like_its_parameter_and_a_scalar_on_every_rank)
 {
     struct verify_tensor tensor[] = {
-        {"w", "", RESHARD_DTYPE_BF16, 2, {5, 4}, 0, 0, true},
-        {"w", "exp_avg", RESHARD_DTYPE_F32, 2, {5, 4}, 0, 0, true},
-        {"w", "step", RESHARD_DTYPE_F32, 0, {0}, 0, 0, false},
+        {"w", "", RESHARD_DTYPE_BF16, 2, {5, 4}, 0, 0, true, VERIFY_PARAMETER},
+        {"w", "exp_avg", RESHARD_DTYPE_F32, 2, {5, 4}, 0, 0, true, VERIFY_PARAMETER},
+        {"w", "step", RESHARD_DTYPE_F32, 0, {0}, 0, 0, false, VERIFY_PARAMETER},
     };
     const struct verify_inventory inventory = {3, tensor, 1};
-    struct verify_rules *rules =
-        open_rules(&inventory, (struct verify_layout){VERIFY_FSDP2, 2, 3, false, 0});
+    struct verify_rules *rules = open_rules(&inventory, layout_of(VERIFY_FSDP2, 2, 3));
 
     ck_assert_uint_eq(verify_rules_memory_elements(rules, 1, 0), 8);
     ck_assert_uint_eq(verify_rules_memory_elements(rules, 1, 2), 4);
@@ -192,18 +218,18 @@ END_TEST
 START_TEST(a_unit_of_two_dtypes_and_an_empty_mesh_are_refused)
 {
     struct verify_tensor tensor[] = {
-        {"a", "", RESHARD_DTYPE_F32, 1, {4}, 0, 0, true},
-        {"b", "", RESHARD_DTYPE_BF16, 1, {4}, 0, 1, true},
+        {"a", "", RESHARD_DTYPE_F32, 1, {4}, 0, 0, true, VERIFY_PARAMETER},
+        {"b", "", RESHARD_DTYPE_BF16, 1, {4}, 0, 1, true, VERIFY_PARAMETER},
     };
     const struct verify_inventory inventory = {2, tensor, 1};
-    struct verify_layout layout = {VERIFY_FSDP1, 1, 2, false, 0};
+    struct verify_layout layout = flat_layout(1, 2, false, RESHARD_DTYPE_NONE);
     struct verify_rules *rules;
 
     ck_assert_int_eq(verify_rules_open(&rules, &inventory, &layout, NULL), RESHARD_EINVAL);
-    layout = (struct verify_layout){VERIFY_FSDP2, 0, 2, false, 0};
+    layout = layout_of(VERIFY_FSDP2, 0, 2);
     ck_assert_int_eq(verify_rules_open(&rules, &inventory, &layout, NULL), RESHARD_EINVAL);
     tensor[1].fqn = "a";
-    layout.replicate = 1;
+    layout = layout_of(VERIFY_FSDP2, 1, 2);
     ck_assert_int_eq(verify_rules_open(&rules, &inventory, &layout, NULL), RESHARD_EINVAL);
 }
 END_TEST
@@ -300,15 +326,15 @@ END_TEST
 /* --- memory ----------------------------------------------------------------------------------- */
 
 static struct verify_tensor model[] = {
-    {"w", "", RESHARD_DTYPE_F32, 2, {6, 5}, 0, 0, true},
-    {"b", "", RESHARD_DTYPE_F32, 1, {4}, 0, 1, true},
-    {"ids", "", RESHARD_DTYPE_I32, 1, {3}, 0, 2, true},
-    {"w", "exp_avg", RESHARD_DTYPE_F32, 2, {6, 5}, 0, 0, true},
-    {"b", "exp_avg", RESHARD_DTYPE_F32, 1, {4}, 0, 1, true},
-    {"w", "exp_avg_sq", RESHARD_DTYPE_F32, 2, {6, 5}, 0, 0, true},
-    {"b", "exp_avg_sq", RESHARD_DTYPE_F32, 1, {4}, 0, 1, true},
-    {"w", "step", RESHARD_DTYPE_F32, 0, {0}, 0, 0, false},
-    {"b", "step", RESHARD_DTYPE_F32, 0, {0}, 0, 1, false},
+    {"w", "", RESHARD_DTYPE_F32, 2, {6, 5}, 0, 0, true, VERIFY_PARAMETER},
+    {"b", "", RESHARD_DTYPE_F32, 1, {4}, 0, 1, true, VERIFY_PARAMETER},
+    {"ids", "", RESHARD_DTYPE_I32, 1, {3}, 0, 2, true, VERIFY_PARAMETER},
+    {"w", "exp_avg", RESHARD_DTYPE_F32, 2, {6, 5}, 0, 0, true, VERIFY_PARAMETER},
+    {"b", "exp_avg", RESHARD_DTYPE_F32, 1, {4}, 0, 1, true, VERIFY_PARAMETER},
+    {"w", "exp_avg_sq", RESHARD_DTYPE_F32, 2, {6, 5}, 0, 0, true, VERIFY_PARAMETER},
+    {"b", "exp_avg_sq", RESHARD_DTYPE_F32, 1, {4}, 0, 1, true, VERIFY_PARAMETER},
+    {"w", "step", RESHARD_DTYPE_F32, 0, {0}, 0, 0, false, VERIFY_PARAMETER},
+    {"b", "step", RESHARD_DTYPE_F32, 0, {0}, 0, 1, false, VERIFY_PARAMETER},
 };
 static const struct verify_inventory inventory = {TENSORS, model, 1};
 
@@ -338,22 +364,21 @@ static void fill_tensor(struct world *world, const struct verify_oracle *oracle,
                         struct verify_block *block, uint64_t rank, uint32_t t)
 {
     const size_t width = reshard_dtype_bytes(model[t].dtype);
-    const uint64_t shard = rank % world->layout.shard;
-    const uint64_t elements = verify_rules_memory_elements(world->rules, t, shard);
+    const uint64_t elements = verify_rules_memory_elements(world->rules, t, rank);
     unsigned char *base = malloc((size_t)elements * width + 1);
-    struct verify_walk walk = verify_walk_begin(world->rules, t);
+    struct verify_walk walk;
     struct verify_run run;
 
     memset(base, 0x5a, (size_t)elements * width); /* what is left of this is padding */
     world->memory[rank][t] = (struct verify_memory){base, elements * width};
     verify_oracle_fill(oracle, block, model[t].parameter, 0,
                        (uint32_t)verify_tensor_elements(&model[model[t].parameter]));
+    verify_walk_begin(&walk, world->rules, t, rank);
     while (verify_walk_next(&walk, &run)) {
         const char *truth = verify_block_values(oracle, block, t);
 
-        if (run.shard == shard || run.shard == VERIFY_EVERY_SHARD)
-            memcpy(base + run.local * width, truth + run.begin * width,
-                   (size_t)(run.end - run.begin) * width);
+        memcpy(base + run.local * width, truth + run.begin * width,
+               (size_t)(run.end - run.begin) * width);
     }
 }
 
@@ -366,7 +391,7 @@ static void world_open(struct world *world, struct verify_layout layout, uint64_
     ck_assert_int_eq(verify_block_open(&block), RESHARD_OK);
     world->layout = layout;
     world->rules = open_rules(&inventory, layout);
-    world->ranks = layout.replicate * layout.shard;
+    world->ranks = layout.world;
     for (uint64_t rank = 0; rank < world->ranks; ++rank) {
         for (uint32_t t = 0; t < TENSORS; ++t)
             fill_tensor(world, oracle, block, rank, t);
@@ -392,8 +417,8 @@ static struct verify_report world_judge(const struct world *world)
 
     ck_assert_int_eq(verify_report_open(&all), RESHARD_OK);
     for (uint64_t rank = 0; rank < world->ranks; ++rank) {
-        const struct verify_held_options options = {world->rules, oracle, world->memory[rank], rank,
-                                                    rank % world->layout.shard};
+        const struct verify_held_options options = {world->rules, oracle, world->memory[rank],
+                                                    rank};
         struct reshard_error error = RESHARD_ERROR_INIT;
         struct verify_report one;
 
@@ -406,18 +431,30 @@ static struct verify_report world_judge(const struct world *world)
     return all;
 }
 
-static const struct verify_layout layouts[] = {
-    {VERIFY_FSDP1, 1, 3, false, 0},  {VERIFY_FSDP1, 2, 8, true, RESHARD_DTYPE_BF16},
-    {VERIFY_FSDP1, 1, 40, false, 0}, {VERIFY_FSDP2, 1, 4, false, 0},
-    {VERIFY_FSDP2, 2, 3, false, 0},  {VERIFY_DDP, 3, 1, false, 0},
-};
+static struct verify_layout layout_number(int number)
+{
+    switch (number) {
+    case 0:
+        return flat_layout(1, 3, false, RESHARD_DTYPE_NONE);
+    case 1:
+        return flat_layout(2, 8, true, RESHARD_DTYPE_BF16);
+    case 2:
+        return flat_layout(1, 40, false, RESHARD_DTYPE_NONE);
+    case 3:
+        return layout_of(VERIFY_FSDP2, 1, 4);
+    case 4:
+        return layout_of(VERIFY_FSDP2, 2, 3);
+    default:
+        return layout_of(VERIFY_DDP, 3, 1);
+    }
+}
 
 START_TEST(ranks_that_hold_the_state_are_found_to_hold_all_of_it)
 {
     struct world world;
     struct verify_report report;
 
-    world_open(&world, layouts[_i], STEP);
+    world_open(&world, layout_number(_i), STEP);
     report = world_judge(&world);
     ck_assert_uint_eq(report.finding_total, 0);
     for (uint32_t t = 0; t < TENSORS; ++t) {
@@ -435,7 +472,7 @@ START_TEST(one_flipped_bit_in_memory_is_named)
     struct verify_report report;
     unsigned char *byte;
 
-    world_open(&world, layouts[4], STEP);
+    world_open(&world, layout_number(4), STEP);
     byte = (unsigned char *)world.memory[4][3].base + 7 * sizeof(float);
     *byte ^= 1;
     report = world_judge(&world);
@@ -459,7 +496,7 @@ START_TEST(shards_of_equal_size_that_changed_places_are_seen)
     struct verify_report report;
     struct verify_memory kept;
 
-    world_open(&world, layouts[4], STEP);
+    world_open(&world, layout_number(4), STEP);
     kept = world.memory[0][0];
     world.memory[0][0] = world.memory[1][0];
     world.memory[1][0] = kept;
@@ -476,7 +513,7 @@ START_TEST(padding_is_never_compared)
     struct world world;
     struct verify_report report;
 
-    world_open(&world, layouts[0], STEP); /* 34 entries in 3 shards of 12: two of padding */
+    world_open(&world, layout_number(0), STEP); /* 34 entries in 3 shards of 12: two of padding */
     ck_assert_uint_eq(world.memory[2][0].bytes, 12 * sizeof(float));
     memset((char *)world.memory[2][0].base + 10 * sizeof(float), 0xff, 2 * sizeof(float));
     memset((char *)world.memory[2][1].base + 10 * sizeof(float), 0xff, 2 * sizeof(float));
@@ -493,7 +530,7 @@ START_TEST(a_flat_shard_moved_by_one_element_and_a_short_memory_are_seen)
     struct verify_report report;
     char *base;
 
-    world_open(&world, layouts[0], STEP);
+    world_open(&world, layout_number(0), STEP);
     base = (char *)world.memory[2][1].base;
     memmove(base + sizeof(float), base, 11 * sizeof(float));
     world.memory[1][0].bytes -= 4;
@@ -512,7 +549,7 @@ START_TEST(a_state_of_another_step_differs_in_every_trained_tensor)
     struct world world;
     struct verify_report report;
 
-    world_open(&world, layouts[5], STEP - 1);
+    world_open(&world, layout_number(5), STEP - 1);
     report = world_judge(&world);
     ck_assert_uint_eq(report.finding_total, 3 * 8); /* all but ids, on three replicas */
     verify_report_close(&report);
@@ -523,7 +560,8 @@ END_TEST
 /* Blocks asked for at any place and length agree with the whole. */
 START_TEST(the_oracle_says_the_same_of_every_range)
 {
-    struct verify_tensor big = {"big", "", RESHARD_DTYPE_F32, 1, {9000}, 0, 0, true};
+    struct verify_tensor big = {"big", "",   RESHARD_DTYPE_F32, 1, {9000}, 0,
+                                0,     true, VERIFY_PARAMETER};
     const struct verify_inventory one = {1, &big, 1};
     const struct verify_oracle_options options = {
         .inventory = &one,
@@ -583,7 +621,8 @@ START_TEST(a_safetensors_file_is_taken_whole_or_refused)
         {"[]", 0, RESHARD_EFORMAT},
     };
     static const float data[4] = {1.5f, -2.0f, 3.0f, 4.0f};
-    struct verify_tensor wanted = {"w", "", RESHARD_DTYPE_F32, 1, {2}, 0, 0, true};
+    struct verify_tensor wanted = {"w", "",   RESHARD_DTYPE_F32, 1, {2}, 0,
+                                   0,   true, VERIFY_PARAMETER};
     char path[] = "/tmp/verify-truth-XXXXXX";
     const uint64_t length = strlen(cases[_i].header);
     const unsigned char *found;

@@ -11,28 +11,31 @@ uint64_t verify_crc(uint64_t crc, const void *data, size_t bytes)
     return bytes ? crc64_ecma_refl(crc, data, bytes) : crc;
 }
 
-/* a · b modulo the polynomial. */
-static uint64_t multiply(uint64_t a, uint64_t b)
+uint64_t verify_crc_multiply(uint64_t crc, uint64_t power)
 {
     uint64_t product = 0;
 
-    while (a) {
-        if (a & ONE)
-            product ^= b;
-        a <<= 1;
-        b = b >> 1 ^ (b & 1 ? POLYNOMIAL : 0);
+    for (; crc; crc <<= 1) {
+        product ^= crc & ONE ? power : 0;
+        power = power >> 1 ^ (power & 1 ? POLYNOMIAL : 0);
     }
     return product;
 }
 
-uint64_t verify_crc_shift(uint64_t crc, uint64_t bytes)
+uint64_t verify_crc_power(uint64_t bytes)
 {
-    uint64_t power = ONE >> 8; /* x^8: one byte */
+    uint64_t power = ONE;
+    uint64_t square = ONE >> 8; /* x^8: one byte */
 
     for (; bytes; bytes >>= 1) {
         if (bytes & 1)
-            crc = multiply(crc, power);
-        power = multiply(power, power);
+            power = verify_crc_multiply(power, square);
+        square = verify_crc_multiply(square, square);
     }
-    return crc;
+    return power;
+}
+
+uint64_t verify_crc_shift(uint64_t crc, uint64_t bytes)
+{
+    return verify_crc_multiply(crc, verify_crc_power(bytes));
 }

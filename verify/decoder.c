@@ -123,6 +123,7 @@ void verify_checkpoint_close(struct verify_checkpoint *checkpoint)
     for (uint32_t n = 0; n < checkpoint->name_count; ++n)
         free(checkpoint->name[n]);
     verify_names_close(&checkpoint->names);
+    verify_formula_close(&checkpoint->formula);
     free(checkpoint->file);
     free(checkpoint->name);
     free(checkpoint->digest);
@@ -199,12 +200,12 @@ static enum reshard_status append_pieces(const struct verify_checkpoint *checkpo
             reshard_error_prefix(error, "%s", entry->name);
             return status;
         }
-        if (!verify_piece_run(tensor, &raw, &out->first, &out->count))
+        if (!verify_piece_box(tensor, &raw, &out->box))
             return reshard_error_set(error, RESHARD_EIO, "%s changed while it was read",
                                      entry->name);
         out->file = file;
-        memcpy(out->begin, raw.begin, sizeof out->begin);
-        memcpy(out->end, raw.end, sizeof out->end);
+        out->first = verify_box_first(&out->box, tensor);
+        out->count = verify_box_elements(&out->box);
         out->position =
             entry->arena[tensor->dtype] + raw.offset * reshard_dtype_bytes(tensor->dtype);
         out->contribution = raw.contribution;

@@ -11,7 +11,8 @@
 #ifndef VERIFY_DECODER_H
 #define VERIFY_DECODER_H
 
-#include "verify/rules.h"
+#include "verify/box.h"
+#include "verify/formula.h"
 
 enum { VERIFY_RANK_NAME_MAX = 32 };
 
@@ -35,7 +36,7 @@ struct verify_file {
     uint32_t span_count;
 };
 
-/* Another name for a parameter. */
+/* Another name for a parameter or buffer. */
 struct verify_tie {
     const char *alias;
     uint32_t tensor;
@@ -45,7 +46,7 @@ struct verify_checkpoint {
     char *directory;
     uint64_t step;
     uint64_t world;
-    struct verify_layout layout;
+    struct verify_formula formula;     /* its layout, with the world */
     struct verify_inventory inventory; /* names belong to the checkpoint */
     struct verify_names names;
     char **name; /* every string that was copied out of the manifest */
@@ -57,13 +58,12 @@ struct verify_checkpoint {
     uint32_t file_count;
 };
 
-/* One piece of one tensor: elements [first, first + count), contiguous in the tensor. */
+/* One piece of one tensor: a box, dense in the file. */
 struct verify_piece {
     uint32_t file;
-    uint64_t first;
+    uint64_t first; /* element */
     uint64_t count;
-    uint64_t begin[VERIFY_DIMS_MAX];
-    uint64_t end[VERIFY_DIMS_MAX];
+    struct verify_box box;
     uint64_t position; /* of its data in the file, in bytes */
     uint64_t contribution;
 };

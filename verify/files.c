@@ -86,7 +86,7 @@ static enum reshard_status lane_open_other(const struct worker *worker, struct l
     if (status)
         reshard_error_prefix(error, "in %s", worker->inspection->options->against);
     else
-        lane->compares = verify_pieces_cover(&lane->other, worker->inspection->report);
+        status = verify_pieces_cover(&lane->other, worker->inspection->report, &lane->compares);
     return status;
 }
 
@@ -94,6 +94,7 @@ static enum reshard_status lane_open(const struct worker *worker, struct lane *l
                                      uint32_t tensor, struct reshard_error *error)
 {
     const struct inspection *inspection = worker->inspection;
+    bool covered = false;
     enum reshard_status status;
 
     *lane = (struct lane){.tensor = tensor, .truth = UINT32_MAX};
@@ -108,10 +109,11 @@ static enum reshard_status lane_open(const struct worker *worker, struct lane *l
             !same_kind(mine, &inspection->truth.inventory->tensor[lane->truth]))
             lane->truth = UINT32_MAX;
     }
-    lane->broken = !verify_pieces_cover(&lane->pieces, inspection->report);
-    if (!lane->broken)
-        (void)verify_pieces_agree(&lane->pieces, inspection->rules, inspection->report);
-    return lane_open_other(worker, lane, error);
+    status = verify_pieces_cover(&lane->pieces, inspection->report, &covered);
+    lane->broken = !covered;
+    if (!status && covered)
+        status = verify_pieces_agree(&lane->pieces, inspection->rules, inspection->report);
+    return status ? status : lane_open_other(worker, lane, error);
 }
 
 static void lane_close(struct lane *lane)
@@ -158,15 +160,16 @@ static void add_mismatch(const struct worker *worker, const struct lane *lane,
     const size_t width = reshard_dtype_bytes(tensor->dtype);
     const struct verify_piece *piece;
     struct verify_finding finding;
+    uint64_t local;
 
     if (mismatch->differing == 0)
         return;
-    piece = verify_pieces_find(&lane->pieces, mismatch->element);
+    piece = verify_pieces_find(&lane->pieces, mismatch->element, &local);
     finding =
         verify_finding_tensor(RESHARD_EMISMATCH, &inspection->checkpoint->inventory, lane->tensor);
     snprintf(finding.file, sizeof finding.file, "%s",
              inspection->checkpoint->file[piece->file].name);
-    finding.byte_begin = piece->position + (mismatch->element - piece->first) * width;
+    finding.byte_begin = piece->position + local * width;
     finding.byte_end = finding.byte_begin + width;
     verify_finding_mismatch(&finding, tensor, mismatch);
     if (mismatch == &lane->from_truth)
@@ -416,8 +419,9 @@ static void compare_inventories(const struct verify_checkpoint *checkpoint,
         if (found == UINT32_MAX)
             add_inventory_finding(report, theirs, t, "is expected, but not in the checkpoint");
         else if (!same_kind(tensor, &mine->tensor[found]) ||
-                 tensor->like != mine->tensor[found].like)
-            add_inventory_finding(report, theirs, t, "has another dtype, shape or placement");
+                 tensor->like != mine->tensor[found].like ||
+                 tensor->role != mine->tensor[found].role)
+            add_inventory_finding(report, theirs, t, "has another dtype, shape, placement or role");
         else if (found < last)
             add_inventory_finding(report, theirs, t, "comes at another place of the order");
         if (found != UINT32_MAX)
@@ -494,8 +498,8 @@ static enum reshard_status inspect(struct inspection *inspection, struct reshard
     inspection->next = verify_groups(inventory);
     if (status || !inspection->next)
         return reshard_error_set(error, RESHARD_ENOMEM, "no memory to verify a checkpoint");
-    status =
-        verify_rules_open(&inspection->rules, inventory, &inspection->checkpoint->layout, error);
+    status = verify_rules_open(&inspection->rules, inventory,
+                               &inspection->checkpoint->formula.layout, error);
     if (status == RESHARD_ENOMEM)
         return status;
     if (status) {

@@ -1,5 +1,7 @@
 #include "verify/held.h"
 
+#include "verify/walk.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -12,38 +14,47 @@ struct judge {
     struct verify_mismatch *mismatch; /* of each tensor */
     bool *usable;                     /* has each tensor's memory its size? */
     uint32_t *next;                   /* of the same parameter: verify_groups() */
+    uint64_t elements;                /* compared so far */
+    uint64_t bytes;
 };
 
-/* A tensor whose memory has another size is a finding and is not looked into. */
-static void judge_sizes(struct judge *judge)
+static uint64_t bytes_of(const struct judge *judge, uint32_t tensor)
 {
-    for (uint32_t t = 0; t < judge->inventory->tensor_count; ++t) {
-        const uint64_t elements =
-            verify_rules_memory_elements(judge->options->rules, t, judge->options->shard);
-        const uint64_t bytes = elements * reshard_dtype_bytes(judge->inventory->tensor[t].dtype);
-        const struct verify_memory *memory = &judge->options->memory[t];
-        struct verify_finding finding;
-
-        judge->usable[t] = memory->bytes == bytes && (bytes == 0 || memory->base);
-        if (judge->usable[t])
-            continue;
-        finding = verify_finding_tensor(RESHARD_EMISMATCH, judge->inventory, t);
-        finding.rank = judge->options->rank;
-        verify_finding_say(&finding, "the rank's memory has %" PRIu64 " bytes, not %" PRIu64,
-                           memory->bytes, bytes);
-        verify_report_add(judge->report, &finding);
-    }
+    return verify_rules_memory_elements(judge->options->rules, tensor, judge->options->rank) *
+           reshard_dtype_bytes(judge->inventory->tensor[tensor].dtype);
 }
 
-/* Compare one tensor's part of the block that the oracle has just filled. */
-static void judge_block(struct judge *judge, uint32_t tensor, const struct verify_run *run,
-                        uint64_t begin, uint32_t count)
+/* A tensor whose memory has another size is a finding and is not looked into. */
+static void judge_size(struct judge *judge, uint32_t tensor)
+{
+    const struct verify_held_options *options = judge->options;
+    const struct verify_memory *memory = &options->memory[tensor];
+    const uint64_t bytes = bytes_of(judge, tensor);
+    struct verify_finding finding;
+
+    judge->usable[tensor] = memory->bytes == bytes && (bytes == 0 || memory->base);
+    if (judge->usable[tensor])
+        return;
+    if (verify_rules_flat(options->rules, tensor) &&
+        !verify_rules_present(options->rules, tensor, options->rank))
+        return;
+    finding = verify_finding_tensor(RESHARD_EMISMATCH, judge->inventory, tensor);
+    finding.rank = options->rank;
+    verify_finding_say(&finding, "the rank's memory has %" PRIu64 " bytes, not %" PRIu64,
+                       memory->bytes, bytes);
+    verify_report_add(judge->report, &finding);
+}
+
+/* Compare one tensor's part of the block that the oracle has just filled: elements from `begin` on,
+ * which lie from index `local` on. */
+static void judge_block(struct judge *judge, uint32_t tensor, uint64_t local, uint64_t begin,
+                        uint32_t count)
 {
     const size_t width = reshard_dtype_bytes(judge->inventory->tensor[tensor].dtype);
     const char *memory = judge->options->memory[tensor].base;
     const struct verify_pair pair = {
         .expected = verify_block_values(judge->options->oracle, judge->block, tensor),
-        .actual = memory + (run->local + (begin - run->begin)) * width,
+        .actual = memory + local * width,
         .width = width,
         .count = count,
         .begin = begin,
@@ -51,7 +62,8 @@ static void judge_block(struct judge *judge, uint32_t tensor, const struct verif
 
     verify_compare(&judge->mismatch[tensor], &pair);
     judge->report->tally[tensor].compared += count;
-    verify_report_count(judge->report, count, count * width);
+    judge->elements += count;
+    judge->bytes += count * width;
 }
 
 /* A parameter and the slots that follow it lie alike, so one walk and one block serve them all. */
@@ -67,7 +79,7 @@ static void judge_run(struct judge *judge, uint32_t parameter, const struct veri
         verify_oracle_fill(judge->options->oracle, judge->block, parameter, begin, count);
         for (uint32_t t = parameter; t != UINT32_MAX; t = judge->next[t]) {
             if (tensor[t].like && judge->usable[t])
-                judge_block(judge, t, run, begin, count);
+                judge_block(judge, t, run->local + (begin - run->begin), begin, count);
         }
     }
     for (uint32_t t = parameter; t != UINT32_MAX; t = judge->next[t]) {
@@ -76,25 +88,24 @@ static void judge_run(struct judge *judge, uint32_t parameter, const struct veri
     }
 }
 
-static void judge_parameter(struct judge *judge, uint32_t parameter)
+/* An entry of the model, with the slots that follow it; or a slot that does not: AdamW's step, one
+ * value, which the oracle has without filling a block. */
+static void judge_tensor(struct judge *judge, uint32_t number)
 {
-    struct verify_walk walk = verify_walk_begin(judge->options->rules, parameter);
+    const bool alone = !judge->inventory->tensor[number].like;
+    struct verify_walk walk;
     struct verify_run run;
 
+    verify_walk_begin(&walk, judge->options->rules, number, judge->options->rank);
     while (verify_walk_next(&walk, &run)) {
-        if (run.shard == judge->options->shard || run.shard == VERIFY_EVERY_SHARD)
-            judge_run(judge, parameter, &run);
+        if (!alone) {
+            judge_run(judge, number, &run);
+            continue;
+        }
+        judge->report->tally[number].held += run.end - run.begin;
+        if (judge->usable[number])
+            judge_block(judge, number, run.local, run.begin, (uint32_t)(run.end - run.begin));
     }
-}
-
-/* A slot that does not follow its parameter (AdamW's step) is one value, whole on every rank. */
-static void judge_scalar(struct judge *judge, uint32_t tensor)
-{
-    const struct verify_run run = {.end = 1};
-
-    judge->report->tally[tensor].held += 1;
-    if (judge->usable[tensor])
-        judge_block(judge, tensor, &run, 0, 1);
 }
 
 static void add_mismatches(struct judge *judge)
@@ -151,13 +162,15 @@ enum reshard_status verify_held(const struct verify_held_options *options,
 
     if (status)
         goto cleanup;
-    judge_sizes(&judge);
+    for (uint32_t t = 0; t < judge.inventory->tensor_count; ++t)
+        judge_size(&judge, t);
     for (uint32_t t = 0; t < judge.inventory->tensor_count; ++t) {
-        if (verify_tensor_is_parameter(&judge.inventory->tensor[t]))
-            judge_parameter(&judge, t);
-        else if (!judge.inventory->tensor[t].like)
-            judge_scalar(&judge, t);
+        const struct verify_tensor *tensor = &judge.inventory->tensor[t];
+
+        if (!verify_tensor_is_slot(tensor) || !tensor->like)
+            judge_tensor(&judge, t);
     }
+    verify_report_count(report, judge.elements, judge.bytes);
     add_mismatches(&judge);
     if (report->finding_total > before) {
         verify_finding_line(&report->finding[0], line, sizeof line);

@@ -14,9 +14,10 @@
 #include "verify/report.h"
 #include "verify/rules.h"
 
-/* A rank's memory of one tensor: its local tensor, dense row-major; for a tensor in a flat
- * parameter the whole flat shard of its unit for that slot, padding included. `base` may be NULL
- * for 0 bytes.
+/* A rank's memory of one tensor: its boxes by rising first element, one after the other, each dense
+ * row-major; for a tensor in a flat parameter the whole flat shard of its unit for that slot,
+ * padding included. `base` may be NULL for 0 bytes. A flat tensor that is not at the rank's
+ * coordinates is not looked at: its unit's flat shard may be there for others.
  */
 struct verify_memory {
     const void *base;
@@ -27,8 +28,7 @@ struct verify_held_options {
     const struct verify_rules *rules;
     const struct verify_oracle *oracle; /* on the same inventory as the rules */
     const struct verify_memory *memory; /* one for each tensor of the inventory */
-    uint64_t rank;
-    uint64_t shard; /* the rank's shard coordinate: rank modulo the size of that mesh dimension */
+    uint64_t rank;                      /* below the layout's world */
 };
 
 /* Local. Judge a rank into an opened report, whose tallies it makes where there are none.

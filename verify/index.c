@@ -95,7 +95,7 @@ static bool is_piece(const struct view *view, const struct verify_tensor *tensor
     char arena[SOURCE_MAX];
 
     for (uint32_t d = 0; d < tensor->ndim; ++d) {
-        if (mapping->begin[d] != piece->begin[d] || mapping->last[d] + 1 != piece->end[d])
+        if (mapping->begin[d] != piece->box.begin[d] || mapping->last[d] + 1 != piece->box.end[d])
             return false;
     }
     snprintf(arena, sizeof arena, "/arena/%s", reshard_dtype_name(tensor->dtype));
@@ -117,8 +117,8 @@ static enum reshard_status check_each_mapping(const struct view *view, hid_t pli
             return wrong(view, pieces->tensor, "has a mapping that is no box of one arena");
         for (uint32_t d = 0; d < tensor->ndim; ++d)
             first = first * tensor->shape[d] + mapping.begin[d];
-        piece = &pieces->piece[verify_pieces_find(pieces, first) - pieces->piece];
-        if (!is_piece(view, tensor, piece, &mapping))
+        piece = verify_pieces_from(pieces, first);
+        if (!piece || !is_piece(view, tensor, piece, &mapping))
             return reshard_error_set(view->error, RESHARD_EFORMAT,
                                      "the dataset of %s%s%s maps its elements from %" PRIu64
                                      " on to another place than their piece",

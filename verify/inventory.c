@@ -3,9 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool verify_tensor_is_slot(const struct verify_tensor *tensor)
+{
+    return tensor->slot[0] != '\0';
+}
+
 bool verify_tensor_is_parameter(const struct verify_tensor *tensor)
 {
-    return tensor->slot[0] == '\0';
+    return !verify_tensor_is_slot(tensor) &&
+           (tensor->role == VERIFY_PARAMETER || tensor->role == VERIFY_FROZEN);
 }
 
 bool verify_tensor_measure(const struct verify_tensor *tensor, uint64_t *elements)
@@ -48,11 +54,39 @@ static bool same_shape(const struct verify_tensor *a, const struct verify_tensor
     return a->ndim == b->ndim && memcmp(a->shape, b->shape, a->ndim * sizeof a->shape[0]) == 0;
 }
 
+/* What is wrong with an entry of the model itself, or NULL. */
+static const char *entry_fault(const struct verify_tensor *tensor, uint32_t number)
+{
+    if (tensor->parameter != number)
+        return "is no slot, but refers to another tensor";
+    if (tensor->role == VERIFY_OPAQUE && (tensor->dtype != RESHARD_DTYPE_U8 || tensor->ndim != 1))
+        return "is opaque, but not u8 of one dimension";
+    if (tensor->role == VERIFY_PER_RANK && tensor->ndim == 0)
+        return "is per_rank, but has no dimension for the ranks";
+    return NULL;
+}
+
+static const char *slot_fault(const struct verify_inventory *inventory, uint32_t number)
+{
+    const struct verify_tensor *tensor = &inventory->tensor[number];
+    const struct verify_tensor *parameter;
+
+    if (tensor->role != VERIFY_PARAMETER)
+        return "is a slot with a role";
+    if (tensor->parameter >= number)
+        return "comes before its parameter";
+    parameter = &inventory->tensor[tensor->parameter];
+    if (!verify_tensor_is_parameter(parameter) || strcmp(parameter->fqn, tensor->fqn) != 0)
+        return "refers to what is no parameter of its name";
+    if (tensor->like && !same_shape(tensor, parameter))
+        return "follows its parameter but has another shape";
+    return NULL;
+}
+
 /* What is wrong with one tensor, or NULL. */
 static const char *tensor_fault(const struct verify_inventory *inventory, uint32_t number)
 {
     const struct verify_tensor *tensor = &inventory->tensor[number];
-    const struct verify_tensor *parameter;
     uint64_t elements;
 
     if (tensor->dtype <= RESHARD_DTYPE_NONE || tensor->dtype >= RESHARD_DTYPE_COUNT)
@@ -63,16 +97,8 @@ static const char *tensor_fault(const struct verify_inventory *inventory, uint32
         return "is larger than 2^63 bytes";
     if (tensor->unit >= inventory->unit_count)
         return "belongs to a unit that does not exist";
-    if (verify_tensor_is_parameter(tensor))
-        return tensor->parameter == number ? NULL : "is a parameter that refers to another";
-    if (tensor->parameter >= number)
-        return "comes before its parameter";
-    parameter = &inventory->tensor[tensor->parameter];
-    if (!verify_tensor_is_parameter(parameter) || strcmp(parameter->fqn, tensor->fqn) != 0)
-        return "refers to a parameter of another name";
-    if (tensor->like && !same_shape(tensor, parameter))
-        return "follows its parameter but has another shape";
-    return NULL;
+    return verify_tensor_is_slot(tensor) ? slot_fault(inventory, number)
+                                         : entry_fault(tensor, number);
 }
 
 enum reshard_status verify_inventory_check(const struct verify_inventory *inventory,

@@ -16,16 +16,25 @@
 
 enum { VERIFY_DIMS_MAX = 8, VERIFY_NAME_MAX = 1024, VERIFY_ELEMENT_BYTES_MAX = 16 };
 
+/* What an entry of the model is (FORMAT.md section 4). Slots have VERIFY_PARAMETER. */
+enum verify_role {
+    VERIFY_PARAMETER,
+    VERIFY_FROZEN, /* a parameter that is not trained */
+    VERIFY_BUFFER,
+    VERIFY_OPAQUE,   /* bytes without structure */
+    VERIFY_PER_RANK, /* row r of dimension 0 is rank r's */
+};
+
 struct verify_tensor {
     const char *fqn;
-    const char *slot; /* "" for the parameter itself */
+    const char *slot; /* "" for an entry of the model itself */
     enum reshard_dtype dtype;
     uint32_t ndim;
     uint64_t shape[VERIFY_DIMS_MAX];
-    uint32_t unit; /* below unit_count */
-    uint32_t
-        parameter; /* the parameter a slot belongs to, earlier in the order; a parameter: itself */
-    bool like; /* a slot of its parameter's shape and placement; true for parameters themselves */
+    uint32_t unit;      /* below unit_count */
+    uint32_t parameter; /* of a slot: what it belongs to, earlier in the order; else: itself */
+    bool like;          /* a slot of its parameter's shape and placement; true for all else */
+    enum verify_role role;
 };
 
 /* Tensors in the model's order, which is the order of flattening. */
@@ -37,7 +46,8 @@ struct verify_inventory {
 
 /* Local. EINVAL, naming the tensor, for anything the rest of the verifier does not want to meet:
  * unknown dtypes, sizes of 2^63 bytes or more, dangling or forward references, duplicate names,
- * a `like` slot of another shape than its parameter's. */
+ * a slot of what is no parameter, a `like` slot of another shape than its parameter's, a role that
+ * the dtype or shape does not go with. */
 RESHARD_MUST_CHECK enum reshard_status
 verify_inventory_check(const struct verify_inventory *inventory, struct reshard_error *error);
 
@@ -51,11 +61,14 @@ uint64_t verify_tensor_elements(const struct verify_tensor *tensor);
 void verify_tensor_index(const struct verify_tensor *tensor, uint64_t element,
                          uint64_t index[VERIFY_DIMS_MAX]);
 
-/* Local. Is this the parameter itself rather than a slot? */
+/* Local. Is this a slot rather than an entry of the model itself? */
+bool verify_tensor_is_slot(const struct verify_tensor *tensor);
+
+/* Local. Is this a parameter, trained or not? Slots, buffers and the like are none. */
 bool verify_tensor_is_parameter(const struct verify_tensor *tensor);
 
-/* Local. For each tensor the next one of the same parameter, UINT32_MAX after the last: a parameter
- * leads the list of its slots. NULL without memory, else the caller's to free. */
+/* Local. For each tensor the next one of the same parameter, UINT32_MAX after the last: an entry of
+ * the model leads the list of its slots. NULL without memory, else the caller's to free. */
 uint32_t *verify_groups(const struct verify_inventory *inventory);
 
 /* The inventory's names, sorted, to find a tensor by name and slot. Borrows the inventory. */

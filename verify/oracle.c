@@ -58,7 +58,7 @@ struct verify_block {
 
 static bool is_trained(const struct verify_oracle *oracle, const struct verify_tensor *parameter)
 {
-    return oracle->optimizer.name == VERIFY_ADAMW &&
+    return oracle->optimizer.name == VERIFY_ADAMW && parameter->role == VERIFY_PARAMETER &&
            reshard_dtype_kind(parameter->dtype) == RESHARD_KIND_FLOAT;
 }
 
@@ -96,7 +96,7 @@ static enum reshard_status find_sources(struct verify_oracle *oracle, struct res
         enum reshard_status status = RESHARD_OK;
 
         source->stream = stream_of(tensor->fqn);
-        if (!verify_tensor_is_parameter(tensor)) {
+        if (verify_tensor_is_slot(tensor)) {
             if (!slot_role(oracle, tensor, &source->role))
                 return reshard_error_set(error, RESHARD_EINVAL,
                                          "the reference training knows no slot %s of %s, or not of "
@@ -202,14 +202,16 @@ void verify_block_close(struct verify_block *block)
     free(block);
 }
 
-/* Random words for the elements from `begin` on; the word of the first one. */
+/* Random words for `count` elements from `begin` on; the word of the first one. */
 static const uint32_t *words_of(const struct verify_oracle *oracle, struct verify_block *block,
-                                uint32_t parameter, uint64_t begin, uint64_t k)
+                                uint32_t parameter, uint64_t begin, size_t count, uint64_t k)
 {
+    const size_t words = begin % VERIFY_PHILOX_WORDS + count;
     const struct verify_stream_key key = {oracle->seed, oracle->source[parameter].stream,
                                           (uint32_t)k};
 
-    verify_philox(&key, begin / VERIFY_PHILOX_WORDS, SPAN_WORDS / GROUP_WORDS, block->words);
+    verify_philox(&key, begin / VERIFY_PHILOX_WORDS, (words + GROUP_WORDS - 1) / GROUP_WORDS,
+                  block->words);
     return block->words + begin % VERIFY_PHILOX_WORDS;
 }
 
@@ -245,7 +247,7 @@ static void fill_initial(const struct verify_oracle *oracle, struct verify_block
         memcpy(target, file + begin * width, count * width);
         return;
     }
-    words = words_of(oracle, block, parameter, begin, 0);
+    words = words_of(oracle, block, parameter, begin, count, 0);
     if (reshard_dtype_kind(tensor->dtype) != RESHARD_KIND_FLOAT) {
         initial_bits(tensor, words, begin, target, count);
         return;
@@ -289,13 +291,13 @@ static void fill_span(const struct verify_oracle *oracle, struct verify_block *b
     fill_initial(oracle, block, parameter, begin, target, count);
     if (!is_trained(oracle, tensor))
         return;
-    memset(block->m, 0, sizeof block->m);
-    memset(block->v, 0, sizeof block->v);
+    memset(block->m, 0, count * sizeof block->m[0]);
+    memset(block->v, 0, count * sizeof block->v[0]);
     /* Step 0 leaves the bytes as they are: the way through double would quieten NaNs. */
     if (oracle->step > 0)
         verify_numbers_load(tensor->dtype, target, block->p, count);
     for (uint64_t k = 1; k <= oracle->step; ++k) {
-        to_unit_interval(words_of(oracle, block, parameter, begin, k), block->g, count);
+        to_unit_interval(words_of(oracle, block, parameter, begin, count, k), block->g, count);
         adamw_step(oracle, block, tensor->dtype, &oracle->correction[k - 1], count);
     }
     if (oracle->step > 0)

@@ -1,22 +1,40 @@
 #include "verify/pieces.h"
 
+#include "verify/cover.h"
 #include "verify/crc.h"
+#include "verify/walk.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Read ahead of small runs: for each piece so much, for all of one tensor no more than this. */
+enum { AHEAD_EACH = 64 << 10, AHEAD_ALL = 8 << 20 };
+
 enum reshard_status verify_pieces_open(struct verify_pieces *out,
                                        const struct verify_checkpoint *checkpoint, uint32_t tensor,
                                        struct reshard_error *error)
 {
+    enum reshard_status status;
+
     *out = (struct verify_pieces){.checkpoint = checkpoint, .tensor = tensor};
-    return verify_checkpoint_pieces(checkpoint, tensor, &out->piece, &out->count, error);
+    status = verify_checkpoint_pieces(checkpoint, tensor, &out->piece, &out->count, error);
+    if (status)
+        return status;
+    out->cursor = calloc((size_t)out->count + 1, sizeof *out->cursor);
+    if (out->cursor)
+        return RESHARD_OK;
+    verify_pieces_close(out);
+    return reshard_error_set(error, RESHARD_ENOMEM, "no memory for a tensor's pieces");
 }
 
 void verify_pieces_close(struct verify_pieces *pieces)
 {
+    for (uint32_t p = 0; p < pieces->count && pieces->cursor; ++p)
+        free(pieces->cursor[p].ahead);
+    free(pieces->cursor);
     free(pieces->piece);
+    pieces->cursor = NULL;
     pieces->piece = NULL;
 }
 
@@ -61,120 +79,280 @@ static void add_gap(const struct verify_pieces *pieces, uint64_t begin, uint64_t
     verify_report_add(report, &finding);
 }
 
-bool verify_pieces_cover(const struct verify_pieces *pieces, struct verify_report *report)
+/* The first element of a box that is not before `element`; UINT64_MAX when there is none. */
+static uint64_t box_from(const struct verify_box *box, const struct verify_tensor *tensor,
+                         uint64_t element)
 {
-    const uint64_t elements = verify_tensor_elements(tensor_of(pieces));
-    uint64_t position = 0;
+    struct verify_box rest = *box;
+    uint64_t index[VERIFY_DIMS_MAX];
+    uint32_t d = 0;
+
+    verify_tensor_index(tensor, element, index);
+    for (; d < box->ndim && index[d] >= box->begin[d] && index[d] < box->end[d]; ++d)
+        rest.begin[d] = index[d];
+    if (d == box->ndim || index[d] < box->begin[d])
+        return verify_box_first(&rest, tensor);
+    while (d-- > 0) {
+        if (++rest.begin[d] < box->end[d])
+            return verify_box_first(&rest, tensor);
+        rest.begin[d] = box->begin[d];
+    }
+    return UINT64_MAX;
+}
+
+static void add_gap_at(const struct verify_pieces *pieces, uint64_t element,
+                       struct verify_report *report)
+{
+    const struct verify_tensor *tensor = tensor_of(pieces);
+    uint64_t end = verify_tensor_elements(tensor);
+
+    for (uint32_t p = 0; p < pieces->count; ++p) {
+        const uint64_t next = box_from(&pieces->piece[p].box, tensor, element);
+
+        end = next < end ? next : end;
+    }
+    add_gap(pieces, element, end, report);
+}
+
+enum reshard_status verify_pieces_cover(const struct verify_pieces *pieces,
+                                        struct verify_report *report, bool *whole)
+{
+    const struct verify_boxes boxes = {&pieces->piece->box, sizeof *pieces->piece, pieces->count};
+    struct verify_cover cover;
     struct verify_finding finding;
+    const enum reshard_status status = verify_cover(tensor_of(pieces), &boxes, &cover);
 
-    for (uint32_t p = 0; p < pieces->count; ++p) {
+    *whole = !status && cover.whole;
+    if (status || cover.whole)
+        return status;
+    if (cover.count == 0) {
+        add_gap_at(pieces, cover.element, report);
+        return RESHARD_OK;
+    }
+    finding = finding_at(pieces, RESHARD_ECOVER, cover.element, &pieces->piece[cover.box[1]]);
+    verify_finding_say(&finding, "elements from %" PRIu64 " on are in %s too", cover.element,
+                       file_of(pieces, &pieces->piece[cover.box[0]]));
+    verify_report_add(report, &finding);
+    return RESHARD_OK;
+}
+
+/* --- by the rules ----------------------------------------------------------------------------- */
+
+/* A box that a rank must have written. */
+struct expected {
+    struct verify_box box;
+    uint64_t first;
+    uint64_t rank;
+};
+
+struct expectation {
+    struct expected *expected;
+    size_t count;
+    size_t room;
+};
+
+static int by_first(const void *a, const void *b)
+{
+    const uint64_t left = ((const struct expected *)a)->first;
+    const uint64_t right = ((const struct expected *)b)->first;
+
+    return left < right ? -1 : left > right;
+}
+
+static enum reshard_status expect(struct expectation *out, const struct expected *expected)
+{
+    if (out->count == out->room) {
+        const size_t room = out->room ? 2 * out->room : 64;
+        struct expected *grown = realloc(out->expected, room * sizeof *grown);
+
+        if (!grown)
+            return RESHARD_ENOMEM;
+        out->expected = grown;
+        out->room = room;
+    }
+    out->expected[out->count++] = *expected;
+    return RESHARD_OK;
+}
+
+/* All boxes of all owners, by rising first element. */
+static enum reshard_status expect_all(struct expectation *out, const struct verify_rules *rules,
+                                      uint32_t tensor)
+{
+    const uint64_t world = verify_rules_layout(rules)->world;
+    enum reshard_status status = RESHARD_OK;
+    struct verify_walk walk;
+    uint64_t local;
+
+    for (uint64_t rank = 0; rank < world && !status; ++rank) {
+        struct expected next = {.rank = rank};
+
+        if (!verify_rules_owns(rules, tensor, rank))
+            continue;
+        verify_walk_begin(&walk, rules, tensor, rank);
+        while (!status && verify_walk_box(&walk, &next.box, &local)) {
+            next.first = verify_box_first(&next.box, walk.tensor);
+            status = expect(out, &next);
+        }
+    }
+    if (!status && out->count > 0)
+        qsort(out->expected, out->count, sizeof *out->expected, by_first);
+    return status;
+}
+
+static void add_stranger(const struct verify_pieces *pieces, const struct verify_piece *piece,
+                         const struct expected *expected, struct verify_report *report)
+{
+    struct verify_finding finding = finding_at(pieces, RESHARD_EFORMAT, piece->first, piece);
+    char is[VERIFY_BOX_TEXT_MAX];
+    char must[VERIFY_BOX_TEXT_MAX];
+
+    verify_box_text(&piece->box, is, sizeof is);
+    verify_box_text(&expected->box, must, sizeof must);
+    verify_finding_say(&finding,
+                       "the piece is %s by rank %" PRIu64 "; by the layout %s by rank %" PRIu64
+                       " comes here",
+                       is, pieces->checkpoint->file[piece->file].writer, must, expected->rank);
+    verify_report_add(report, &finding);
+}
+
+enum reshard_status verify_pieces_agree(const struct verify_pieces *pieces,
+                                        const struct verify_rules *rules,
+                                        struct verify_report *report)
+{
+    struct expectation all = {NULL, 0, 0};
+    const enum reshard_status status = expect_all(&all, rules, pieces->tensor);
+
+    for (uint32_t p = 0; p < pieces->count && p < all.count && !status; ++p) {
         const struct verify_piece *piece = &pieces->piece[p];
 
-        if (piece->first == position) {
-            position += piece->count;
+        if (verify_box_compare(&piece->box, &all.expected[p].box) == 0 &&
+            pieces->checkpoint->file[piece->file].writer == all.expected[p].rank)
+            continue;
+        add_stranger(pieces, piece, &all.expected[p], report);
+        break;
+    }
+    free(all.expected);
+    return status;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/* The next bytes of a piece, by way of its buffer when they are few. */
+static enum reshard_status fetch(const struct verify_pieces *pieces, uint32_t number,
+                                 unsigned char *target, size_t bytes, struct reshard_error *error)
+{
+    const struct verify_piece *piece = &pieces->piece[number];
+    struct verify_cursor *cursor = &pieces->cursor[number];
+    const size_t share = AHEAD_ALL / pieces->count;
+    const size_t room = share < AHEAD_EACH ? share : AHEAD_EACH;
+    enum reshard_status status = RESHARD_OK;
+
+    while (bytes > 0 && !status) {
+        const uint64_t left =
+            piece->count * reshard_dtype_bytes(tensor_of(pieces)->dtype) - cursor->fetched;
+        const size_t ready = cursor->ahead_end - cursor->ahead_begin;
+        const size_t take = ready < bytes ? ready : bytes;
+        const bool straight = bytes >= room || bytes == left;
+        const size_t next = straight ? bytes : left < room ? (size_t)left : room;
+
+        if (ready > 0) {
+            memcpy(target, cursor->ahead + cursor->ahead_begin, take);
+            cursor->ahead_begin += take;
+            target += take;
+            bytes -= take;
             continue;
         }
-        if (piece->first > position) {
-            add_gap(pieces, position, piece->first, report);
-            return false;
-        }
-        finding = finding_at(pieces, RESHARD_ECOVER, piece->first, piece);
-        verify_finding_say(&finding, "elements from %" PRIu64 " on are in %s too", piece->first,
-                           file_of(pieces, piece - 1));
-        verify_report_add(report, &finding);
-        return false;
+        if (!straight && !cursor->ahead && !(cursor->ahead = malloc(room)))
+            return reshard_error_set(error, RESHARD_ENOMEM, "no memory for a tensor's pieces");
+        status = verify_checkpoint_read(pieces->checkpoint, piece->file,
+                                        straight ? target : cursor->ahead, next,
+                                        piece->position + cursor->fetched, error);
+        cursor->fetched += next;
+        cursor->ahead_begin = 0;
+        cursor->ahead_end = straight ? 0 : next;
+        bytes -= straight ? bytes : 0;
     }
-    if (position == elements)
-        return true;
-    add_gap(pieces, position, elements, report);
-    return false;
+    return status;
 }
 
-/*
- * FORMAT.md cuts an interval into boxes from the outside in; seen from its first element `at`, that
- * gives the largest block which begins there: as many whole sub-arrays of the outermost dimension
- * that begins one at `at` and has room for one before `end`, without leaving the sub-array around
- * them. The number of elements of that box.
- */
-static uint64_t box_from(const struct verify_tensor *tensor, uint64_t at, uint64_t end)
+/* Go on to a piece's next run; a cursor that has none is at its end. */
+static void next_run(struct verify_cursor *cursor)
 {
-    uint64_t around = verify_tensor_elements(tensor);
-
-    for (uint32_t d = 0; d < tensor->ndim; ++d) {
-        const uint64_t inside = around / tensor->shape[d];
-        const uint64_t room = around - at % around;
-        const uint64_t left = end - at < room ? end - at : room;
-
-        if (at % inside == 0 && left >= inside)
-            return left / inside * inside;
-        around = inside;
-    }
-    return 1;
+    cursor->ended = !verify_rows_next(&cursor->rows, &cursor->at);
+    cursor->left = cursor->rows.run;
+    cursor->crc = 0;
 }
 
-static bool is_cut_so(const struct verify_pieces *pieces, const struct verify_piece *piece,
-                      const struct verify_run *run, uint64_t at)
+/* Put a run that has been read behind those before it: between them lies what other pieces have. */
+static void end_run(struct verify_cursor *cursor, size_t width)
 {
-    const struct verify_checkpoint *checkpoint = pieces->checkpoint;
-    const uint64_t coordinate = checkpoint->file[piece->file].writer % checkpoint->layout.shard;
+    const uint64_t leap = (cursor->at - cursor->behind) * width;
 
-    return piece->first == at && piece->count == box_from(tensor_of(pieces), at, run->end) &&
-           (run->shard == VERIFY_EVERY_SHARD || run->shard == coordinate);
-}
-
-bool verify_pieces_agree(const struct verify_pieces *pieces, const struct verify_rules *rules,
-                         struct verify_report *report)
-{
-    struct verify_walk walk = verify_walk_begin(rules, pieces->tensor);
-    struct verify_run run = {0};
-    uint64_t at = 0;
-
-    for (uint32_t p = 0; p < pieces->count; ++p) {
-        const struct verify_piece *piece = &pieces->piece[p];
-        struct verify_finding finding;
-
-        if (at == run.end && !verify_walk_next(&walk, &run))
-            return true;
-        if (is_cut_so(pieces, piece, &run, at)) {
-            at += piece->count;
-            continue;
-        }
-        finding = finding_at(pieces, RESHARD_EFORMAT, piece->first, piece);
-        verify_finding_say(&finding,
-                           "the piece has elements %" PRIu64 " to %" PRIu64
-                           "; by the layout a piece of elements %" PRIu64 " to %" PRIu64
-                           " by shard coordinate %" PRIu64 " comes here",
-                           piece->first, piece->first + piece->count - 1, at,
-                           at + box_from(tensor_of(pieces), at, run.end) - 1,
-                           run.shard == VERIFY_EVERY_SHARD
-                               ? pieces->checkpoint->file[piece->file].writer %
-                                     pieces->checkpoint->layout.shard
-                               : run.shard);
-        verify_report_add(report, &finding);
-        return false;
+    if (cursor->runs != 0 && leap != cursor->leap) {
+        cursor->leap = leap;
+        cursor->power = verify_crc_power(leap);
     }
-    return true;
+    cursor->runs = verify_crc_multiply(cursor->runs, cursor->power) ^ cursor->crc;
+    cursor->behind = cursor->at;
 }
 
 /* A piece has been read to its end: its bytes must have the contribution that its row says. */
-static void check_piece(struct verify_pieces *pieces, struct verify_report *report)
+static void check_piece(const struct verify_pieces *pieces, uint32_t number,
+                        struct verify_report *report)
 {
-    const struct verify_piece *piece = &pieces->piece[pieces->current];
+    const struct verify_piece *piece = &pieces->piece[number];
     const struct verify_tensor *tensor = tensor_of(pieces);
-    const uint64_t behind = (verify_tensor_elements(tensor) - piece->first - piece->count) *
-                            reshard_dtype_bytes(tensor->dtype);
-    const uint64_t contribution = verify_crc_shift(pieces->piece_crc, behind);
+    struct verify_cursor *cursor = &pieces->cursor[number];
+    const uint64_t behind =
+        (verify_tensor_elements(tensor) - cursor->behind) * reshard_dtype_bytes(tensor->dtype);
+    const uint64_t contribution = verify_crc_shift(cursor->runs, behind);
     struct verify_finding finding;
+    char box[VERIFY_BOX_TEXT_MAX];
 
+    free(cursor->ahead);
+    cursor->ahead = NULL;
     if (contribution == piece->contribution)
         return;
     finding = finding_at(pieces, RESHARD_EDIGEST, piece->first, piece);
-    verify_finding_say(&finding,
-                       "elements %" PRIu64 " to %" PRIu64 " contribute %016" PRIx64
-                       ", not %016" PRIx64 ": they are damaged",
-                       piece->first, piece->first + piece->count - 1, contribution,
-                       piece->contribution);
+    verify_box_text(&piece->box, box, sizeof box);
+    verify_finding_say(
+        &finding, "elements %s contribute %016" PRIx64 ", not %016" PRIx64 ": they are damaged",
+        box, contribution, piece->contribution);
     verify_report_add(report, &finding);
+}
+
+/* Read what a piece has of elements [begin, end), each to its place in the buffer. */
+static enum reshard_status read_piece(const struct verify_pieces *pieces, uint32_t number,
+                                      uint64_t begin, uint64_t end, unsigned char *buffer,
+                                      struct verify_report *report, struct reshard_error *error)
+{
+    const struct verify_tensor *tensor = tensor_of(pieces);
+    const size_t width = reshard_dtype_bytes(tensor->dtype);
+    struct verify_cursor *cursor = &pieces->cursor[number];
+
+    if (!cursor->begun) {
+        cursor->begun = true;
+        cursor->rows = verify_rows_begin(&pieces->piece[number].box, tensor);
+        next_run(cursor);
+    }
+    while (!cursor->ended && cursor->at < end) {
+        const uint64_t count = cursor->left < end - cursor->at ? cursor->left : end - cursor->at;
+        unsigned char *target = buffer + (cursor->at - begin) * width;
+        const enum reshard_status status = fetch(pieces, number, target, count * width, error);
+
+        if (status)
+            return status;
+        cursor->crc = verify_crc(cursor->crc, target, count * width);
+        cursor->at += count;
+        cursor->left -= count;
+        if (cursor->left > 0)
+            return RESHARD_OK;
+        end_run(cursor, width);
+        next_run(cursor);
+        if (cursor->ended)
+            check_piece(pieces, number, report);
+    }
+    return RESHARD_OK;
 }
 
 enum reshard_status verify_pieces_read(struct verify_pieces *pieces, uint64_t begin, uint32_t count,
@@ -182,49 +360,52 @@ enum reshard_status verify_pieces_read(struct verify_pieces *pieces, uint64_t be
 {
     const size_t width = reshard_dtype_bytes(tensor_of(pieces)->dtype);
     const uint64_t end = begin + count;
-    char *target = buffer;
 
-    while (begin < end) {
-        const struct verify_piece *piece = &pieces->piece[pieces->current];
-        const uint64_t piece_end = piece->first + piece->count;
-        const size_t bytes = (size_t)((piece_end < end ? piece_end : end) - begin) * width;
+    for (uint32_t p = pieces->unread; p < pieces->count && pieces->piece[p].first < end; ++p) {
         struct reshard_error error = RESHARD_ERROR_INIT;
         const enum reshard_status status =
-            verify_checkpoint_read(pieces->checkpoint, piece->file, target, bytes,
-                                   piece->position + (begin - piece->first) * width, &error);
+            read_piece(pieces, p, begin, end, buffer, report, &error);
 
         if (status) {
-            struct verify_finding finding = finding_at(pieces, status, begin, piece);
+            struct verify_finding finding = finding_at(pieces, status, begin, &pieces->piece[p]);
 
             verify_finding_say(&finding, "%.*s", VERIFY_TEXT_MAX - 1, error.text);
             verify_report_add(report, &finding);
             return status;
         }
-        pieces->piece_crc = verify_crc(pieces->piece_crc, target, bytes);
-        pieces->whole_crc = verify_crc(pieces->whole_crc, target, bytes);
-        target += bytes;
-        begin += bytes / width;
-        if (begin == piece_end) {
-            check_piece(pieces, report);
-            pieces->piece_crc = 0;
-            pieces->current += 1;
-        }
     }
+    while (pieces->unread < pieces->count && pieces->cursor[pieces->unread].ended)
+        pieces->unread += 1;
+    pieces->whole_crc = verify_crc(pieces->whole_crc, buffer, count * width);
     return RESHARD_OK;
 }
 
-const struct verify_piece *verify_pieces_find(const struct verify_pieces *pieces, uint64_t element)
+const struct verify_piece *verify_pieces_find(const struct verify_pieces *pieces, uint64_t element,
+                                              uint64_t *local)
+{
+    uint32_t p = 0;
+
+    while (p + 1 < pieces->count &&
+           !verify_box_locate(&pieces->piece[p].box, tensor_of(pieces), element, local))
+        p += 1;
+    (void)verify_box_locate(&pieces->piece[p].box, tensor_of(pieces), element, local);
+    return &pieces->piece[p];
+}
+
+struct verify_piece *verify_pieces_from(const struct verify_pieces *pieces, uint64_t first)
 {
     uint32_t begin = 0;
     uint32_t end = pieces->count;
 
-    while (end - begin > 1) {
+    while (begin < end) {
         const uint32_t middle = begin + (end - begin) / 2;
 
-        if (pieces->piece[middle].first > element)
+        if (pieces->piece[middle].first == first)
+            return &pieces->piece[middle];
+        if (pieces->piece[middle].first > first)
             end = middle;
         else
-            begin = middle;
+            begin = middle + 1;
     }
-    return &pieces->piece[begin];
+    return NULL;
 }

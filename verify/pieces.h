@@ -1,7 +1,8 @@
 /*
- * All pieces of one tensor in a checkpoint, in row-major order: is every element in exactly one of
- * them, are they the boxes that the layout's rules cut, and, once that is known, its bytes from the
- * first to the last. Belongs to one thread.
+ * All pieces of one tensor in a checkpoint: is every element in exactly one of them, are they the
+ * boxes that the layout's rules cut, by the ranks that own them, and, once that is known, the
+ * tensor's bytes from the first to the last. Belongs to one thread; a piece that is read has a
+ * buffer of its own, and all of them together a few MiB.
  */
 #ifndef VERIFY_PIECES_H
 #define VERIFY_PIECES_H
@@ -9,15 +10,33 @@
 #include "verify/decoder.h"
 #include "verify/report.h"
 
+/* How far one piece has been read: its elements come in the order in which they lie in the file. */
+struct verify_cursor {
+    bool begun;
+    bool ended;
+    struct verify_rows rows;
+    uint64_t at;      /* the element that comes next, of the tensor */
+    uint64_t left;    /* elements left of the run that it is in */
+    uint64_t crc;     /* of this run so far */
+    uint64_t runs;    /* the CRC of the runs before it, as if they were all */
+    uint64_t behind;  /* the element behind the last of these */
+    uint64_t leap;    /* bytes from the end of a run to that of the next, last time; */
+    uint64_t power;   /* and verify_crc_power() of them */
+    uint64_t fetched; /* bytes that have come from the file */
+    unsigned char *ahead;
+    size_t ahead_begin;
+    size_t ahead_end;
+};
+
 struct verify_pieces {
     const struct verify_checkpoint *checkpoint;
     const char *label; /* the directory to name in findings, or NULL for the one that is judged */
     uint32_t tensor;
     struct verify_piece *piece; /* by rising first element */
     uint32_t count;
-    uint32_t current;   /* the piece that reading has come to */
-    uint64_t piece_crc; /* of the bytes of this piece read so far */
-    uint64_t whole_crc; /* of all bytes read so far */
+    struct verify_cursor *cursor; /* of each piece */
+    uint32_t unread;              /* pieces before this one have been read to their ends */
+    uint64_t whole_crc;           /* of all bytes read so far */
 };
 
 /* Local. Load a tensor's pieces. verify_pieces_close() ends them and accepts empty ones. */
@@ -26,23 +45,31 @@ verify_pieces_open(struct verify_pieces *out, const struct verify_checkpoint *ch
                    uint32_t tensor, struct reshard_error *error);
 void verify_pieces_close(struct verify_pieces *pieces);
 
-/* Local. Add a finding (ECOVER) for the first element that no piece has, or two; true if none. */
-bool verify_pieces_cover(const struct verify_pieces *pieces, struct verify_report *report);
+/* Local. Add a finding (ECOVER) for the first element that no piece has, or two; *whole says that
+ * there is none. ENOMEM. */
+RESHARD_MUST_CHECK enum reshard_status
+verify_pieces_cover(const struct verify_pieces *pieces, struct verify_report *report, bool *whole);
 
 /* Local. Add a finding (EFORMAT) for the first piece that is not the box which the rules cut there
- * for a rank that holds it; true if none. */
-bool verify_pieces_agree(const struct verify_pieces *pieces, const struct verify_rules *rules,
-                         struct verify_report *report);
+ * for the rank that owns it. The pieces must cover the tensor. ENOMEM. */
+RESHARD_MUST_CHECK enum reshard_status verify_pieces_agree(const struct verify_pieces *pieces,
+                                                           const struct verify_rules *rules,
+                                                           struct verify_report *report);
 
 /* Local. Read the next `count` elements; first call from element 0, and only when the pieces cover
  * the tensor. Adds a finding (EDIGEST) for each piece whose bytes do not have its contribution.
- * EIO. */
+ * EIO, ENOMEM. */
 RESHARD_MUST_CHECK enum reshard_status verify_pieces_read(struct verify_pieces *pieces,
                                                           uint64_t begin, uint32_t count,
                                                           void *buffer,
                                                           struct verify_report *report);
 
-/* Local. The piece that has an element; the element must be covered. */
-const struct verify_piece *verify_pieces_find(const struct verify_pieces *pieces, uint64_t element);
+/* Local. The piece that has an element, and where in its data, in elements. The element must be
+ * covered. */
+const struct verify_piece *verify_pieces_find(const struct verify_pieces *pieces, uint64_t element,
+                                              uint64_t *local);
+
+/* Local. The piece that begins with an element, or NULL. */
+struct verify_piece *verify_pieces_from(const struct verify_pieces *pieces, uint64_t first);
 
 #endif

@@ -173,40 +173,20 @@ static enum reshard_status decode_tensors(struct decoding *decoding)
 
 /* --- /pieces ---------------------------------------------------------------------------------- */
 
-bool verify_piece_run(const struct verify_tensor *tensor, const struct verify_piece_row *row,
-                      uint64_t *first, uint64_t *count)
+bool verify_piece_box(const struct verify_tensor *tensor, const struct verify_piece_row *row,
+                      struct verify_box *out)
 {
-    bool cut = false;
-
-    *first = 0;
-    *count = 1;
-    if (row->ndim != tensor->ndim)
-        return false;
-    for (uint32_t d = 0; d < VERIFY_DIMS_MAX; ++d) {
-        const uint64_t extent = row->end[d] - row->begin[d];
-
-        if (d >= tensor->ndim) {
-            if (row->begin[d] != 0 || row->end[d] != 0)
-                return false;
-            continue;
-        }
-        if (row->begin[d] >= row->end[d] || row->end[d] > tensor->shape[d])
-            return false;
-        /* Behind a dimension of several entries, only whole dimensions keep a box in one run. */
-        if (cut && extent != tensor->shape[d])
-            return false;
-        cut = cut || extent > 1;
-        *first = *first * tensor->shape[d] + row->begin[d];
-        *count *= extent;
-    }
-    return true;
+    out->ndim = row->ndim;
+    memcpy(out->begin, row->begin, sizeof out->begin);
+    memcpy(out->end, row->end, sizeof out->end);
+    return verify_box_fits(out, tensor);
 }
 
-/* Where the decoding of /pieces stands: the current row of /tensors and where its last piece ended.
- */
+/* Where the decoding of /pieces stands: the current row of /tensors, and the first element that its
+ * next piece may have. */
 struct progress {
     uint32_t row;
-    uint64_t end;
+    uint64_t next;
 };
 
 static enum reshard_status decode_piece(struct decoding *decoding, struct progress *progress,
@@ -215,23 +195,23 @@ static enum reshard_status decode_piece(struct decoding *decoding, struct progre
     const struct verify_inventory *inventory = &decoding->checkpoint->inventory;
     struct verify_file *file = decoding->file;
     const struct verify_tensor *tensor;
+    struct verify_box box;
     uint64_t first;
-    uint64_t count;
 
     if (number > 0 && row->tensor == progress->row + 1) {
         progress->row += 1;
-        progress->end = 0;
+        progress->next = 0;
     }
     if (row->tensor != progress->row || row->tensor >= file->span_count)
         return reshard_error_set(decoding->error, RESHARD_EFORMAT,
                                  "/pieces[%u] is not in the order of /tensors", number);
     tensor = &inventory->tensor[file->span[row->tensor].tensor];
-    if (!verify_piece_run(tensor, row, &first, &count))
+    if (!verify_piece_box(tensor, row, &box))
         return reshard_error_set(decoding->error, RESHARD_EFORMAT,
-                                 "/pieces[%u] of %s %s is no box of a layout: it is empty, out of "
-                                 "bounds, or not contiguous",
+                                 "/pieces[%u] of %s %s is no box: it is empty or out of bounds",
                                  number, tensor->fqn, tensor->slot);
-    if (first < progress->end)
+    first = verify_box_first(&box, tensor);
+    if (first < progress->next)
         return reshard_error_set(decoding->error, RESHARD_EFORMAT,
                                  "/pieces[%u] of %s %s does not follow the one before it", number,
                                  tensor->fqn, tensor->slot);
@@ -241,8 +221,8 @@ static enum reshard_status decode_piece(struct decoding *decoding, struct progre
                                  "where the one before it ends",
                                  number, tensor->fqn, tensor->slot, (unsigned long long)row->offset,
                                  (unsigned long long)decoding->used[tensor->dtype]);
-    progress->end = first + count;
-    decoding->used[tensor->dtype] += count;
+    progress->next = first + 1;
+    decoding->used[tensor->dtype] += verify_box_elements(&box);
     if (decoding->used[tensor->dtype] > decoding->container.arena[tensor->dtype].rows)
         return reshard_error_set(decoding->error, RESHARD_EFORMAT,
                                  "/pieces[%u] of %s %s reaches beyond its arena", number,

@@ -23,10 +23,9 @@ struct verify_piece_row {
     uint64_t contribution;
 };
 
-/* Local. The elements of a box of a tensor as one contiguous run; false when it is out of bounds,
- * empty, has entries beyond its dimensions, or is not contiguous in the tensor, as every box of the
- * layouts of version 1 is. */
-bool verify_piece_run(const struct verify_tensor *tensor, const struct verify_piece_row *row,
-                      uint64_t *first, uint64_t *count);
+/* Local. The box of a piece; false when it is out of the tensor's bounds, empty, or has entries
+ * beyond its dimensions. */
+bool verify_piece_box(const struct verify_tensor *tensor, const struct verify_piece_row *row,
+                      struct verify_box *out);
 
 #endif

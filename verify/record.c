@@ -1,12 +1,13 @@
 #include "verify/record.h"
 
 #include "verify/crc.h"
+#include "verify/members.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGITS = 16, SEAL_BYTES = 32, FORMAT_VERSION = 1, WORLD_MAX = 1 << 30 };
+enum { DIGITS = 16, SEAL_BYTES = 32, FORMAT_VERSION = 1, WORLD_MAX = 1 << 20 };
 
 static const char seal_head[] = "  \"crc64\": \"";
 static const char seal_tail[] = "\"\n}\n";
@@ -51,24 +52,6 @@ static enum reshard_status check_seal(const char *text, size_t bytes, struct res
     return RESHARD_OK;
 }
 
-/* The members an object must and may have, no others. `?` before a name marks one that may miss. */
-static bool has_members(const json_t *object, const char *const *names)
-{
-    size_t known = 0;
-
-    if (!json_is_object(object))
-        return false;
-    for (; *names; ++names) {
-        const bool optional = **names == '?';
-
-        if (json_object_get(object, *names + optional))
-            known += 1;
-        else if (!optional)
-            return false;
-    }
-    return known == json_object_size(object);
-}
-
 static bool in_order(json_t *object, const char *const *names)
 {
     for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
@@ -76,16 +59,6 @@ static bool in_order(json_t *object, const char *const *names)
             return false;
     }
     return !*names;
-}
-
-static bool read_count(const json_t *object, const char *key, uint64_t *out)
-{
-    const json_t *value = json_object_get(object, key);
-
-    if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return false;
-    *out = (uint64_t)json_integer_value(value);
-    return true;
 }
 
 static bool read_hex(const json_t *object, const char *key, uint64_t *out)
@@ -109,71 +82,49 @@ static const char *keep_name(struct verify_checkpoint *checkpoint, const json_t 
     return copy;
 }
 
-/* A mesh size: absent means 1. */
-static bool read_size(const json_t *mesh, const char *key, uint64_t *out)
+static bool parse_role(const json_t *value, enum verify_role *out)
 {
-    *out = 1;
-    return !json_object_get(mesh, key) || (read_count(mesh, key, out) && *out > 0);
-}
+    static const char *const names[] = {[VERIFY_FROZEN] = "frozen",
+                                        [VERIFY_BUFFER] = "buffer",
+                                        [VERIFY_OPAQUE] = "opaque",
+                                        [VERIFY_PER_RANK] = "per_rank"};
+    const char *role = json_string_value(value);
 
-static bool read_forward(const json_t *layout, enum reshard_dtype *out)
-{
-    const json_t *value = json_object_get(layout, "forward");
-
-    *out = RESHARD_DTYPE_NONE;
-    if (json_is_null(value))
-        return true;
-    *out = json_is_string(value) ? reshard_dtype_from_name(json_string_value(value))
-                                 : RESHARD_DTYPE_NONE;
-    return *out != RESHARD_DTYPE_NONE;
-}
-
-static enum reshard_status parse_layout(struct verify_checkpoint *checkpoint, const json_t *value,
-                                        struct reshard_error *error)
-{
-    static const char *const flat[] = {"kind", "mesh", "orig_params", "forward", NULL};
-    static const char *const plain[] = {"kind", "mesh", NULL};
-    static const char *const sizes[] = {"?replicate", "?shard", NULL};
-    struct verify_layout *layout = &checkpoint->layout;
-    const char *kind = json_string_value(json_object_get(value, "kind"));
-    const json_t *mesh = json_object_get(value, "mesh");
-
-    if (!kind || !has_members(mesh, sizes) || !read_size(mesh, "replicate", &layout->replicate) ||
-        !read_size(mesh, "shard", &layout->shard))
-        return wrong(error, "layout: no kind, or no mesh of sizes \"replicate\" and \"shard\"");
-    layout->kind = strcmp(kind, "fsdp1") == 0 ? VERIFY_FSDP1
-                   : strcmp(kind, "ddp") == 0 ? VERIFY_DDP
-                                              : VERIFY_FSDP2;
-    if (layout->kind == VERIFY_FSDP2 && strcmp(kind, "fsdp2") != 0)
-        return wrong(error, "layout: the kind is not fsdp1, fsdp2 or ddp");
-    if (!has_members(value, layout->kind == VERIFY_FSDP1 ? flat : plain))
-        return wrong(error, "layout: members that its kind does not have, or lacks some");
-    if (layout->kind == VERIFY_FSDP1) {
-        if (!json_is_boolean(json_object_get(value, "orig_params")) ||
-            !read_forward(value, &layout->forward))
-            return wrong(error, "layout: orig_params is no boolean, or forward no dtype or null");
-        layout->orig_params = json_is_true(json_object_get(value, "orig_params"));
+    for (int r = VERIFY_FROZEN; r <= VERIFY_PER_RANK && role; ++r) {
+        *out = (enum verify_role)r;
+        if (strcmp(role, names[r]) == 0)
+            return true;
     }
-    if (layout->replicate > WORLD_MAX || layout->shard > WORLD_MAX / layout->replicate ||
-        layout->replicate * layout->shard != checkpoint->world)
-        return wrong(error, "layout: the product of the mesh is not the world");
-    return RESHARD_OK;
+    return false;
+}
+
+static const char *parse_shape(struct verify_tensor *tensor, const json_t *shape)
+{
+    if (!json_is_array(shape) || json_array_size(shape) > VERIFY_DIMS_MAX)
+        return "has no shape of at most 8 dimensions";
+    tensor->ndim = (uint32_t)json_array_size(shape);
+    for (uint32_t d = 0; d < tensor->ndim; ++d) {
+        if (!verify_read_integer(json_array_get(shape, d), &tensor->shape[d]))
+            return "has a shape with an entry that is no size";
+    }
+    return NULL;
 }
 
 /* What is wrong with one tensor of the inventory, or NULL. References are looked at later. */
 static const char *parse_tensor(struct verify_checkpoint *checkpoint, const json_t *value,
                                 uint32_t number)
 {
-    static const char *const members[] = {"fqn",  "?slot", "dtype",  "shape",
-                                          "unit", "?like", "digest", NULL};
+    static const char *const members[] = {"fqn",   "?slot", "dtype",  "shape", "unit",
+                                          "?role", "?like", "digest", NULL};
     struct verify_tensor *tensor = &checkpoint->inventory.tensor[number];
     const char *dtype = json_string_value(json_object_get(value, "dtype"));
-    const json_t *shape = json_object_get(value, "shape");
     const json_t *slot = json_object_get(value, "slot");
     const json_t *like = json_object_get(value, "like");
+    const json_t *role = json_object_get(value, "role");
+    const char *fault;
     uint64_t unit;
 
-    if (!has_members(value, members))
+    if (!verify_has_members(value, members))
         return "has members that a tensor does not have, or lacks some";
     tensor->fqn = keep_name(checkpoint, json_object_get(value, "fqn"));
     tensor->slot = slot ? keep_name(checkpoint, slot) : "";
@@ -182,21 +133,16 @@ static const char *parse_tensor(struct verify_checkpoint *checkpoint, const json
     tensor->dtype = dtype ? reshard_dtype_from_name(dtype) : RESHARD_DTYPE_NONE;
     if (tensor->dtype == RESHARD_DTYPE_NONE)
         return "has no known dtype";
-    if (!json_is_array(shape) || json_array_size(shape) > VERIFY_DIMS_MAX)
-        return "has no shape of at most 8 dimensions";
-    tensor->ndim = (uint32_t)json_array_size(shape);
-    for (uint32_t d = 0; d < tensor->ndim; ++d) {
-        const json_t *size = json_array_get(shape, d);
-
-        if (!json_is_integer(size) || json_integer_value(size) < 0)
-            return "has a shape with an entry that is no size";
-        tensor->shape[d] = (uint64_t)json_integer_value(size);
-    }
-    if (!read_count(value, "unit", &unit) || unit >= checkpoint->inventory.unit_count)
+    fault = parse_shape(tensor, json_object_get(value, "shape"));
+    if (fault)
+        return fault;
+    if (!verify_read_count(value, "unit", &unit) || unit >= checkpoint->inventory.unit_count)
         return "belongs to no unit";
     tensor->unit = (uint32_t)unit;
     if (slot ? !json_is_boolean(like) : like != NULL)
-        return "is a slot without \"like\", or a parameter with it";
+        return "is a slot without \"like\", or no slot and has it";
+    if (role && (slot || !parse_role(role, &tensor->role)))
+        return "is a slot with a role, or has one that is none";
     tensor->like = !slot || json_is_true(like);
     if (!read_hex(value, "digest", &checkpoint->digest[number]))
         return "has no digest of 16 digits";
@@ -253,6 +199,15 @@ static enum reshard_status parse_units(struct verify_checkpoint *checkpoint, con
     return RESHARD_OK;
 }
 
+static bool can_be_tied(const struct verify_checkpoint *checkpoint, const char *of)
+{
+    const uint32_t number = verify_names_find(&checkpoint->names, of, "");
+    const struct verify_tensor *tensor = checkpoint->inventory.tensor + number;
+
+    return number != UINT32_MAX &&
+           (verify_tensor_is_parameter(tensor) || tensor->role == VERIFY_BUFFER);
+}
+
 static enum reshard_status parse_ties(struct verify_checkpoint *checkpoint, const json_t *array,
                                       struct reshard_error *error)
 {
@@ -266,13 +221,14 @@ static enum reshard_status parse_ties(struct verify_checkpoint *checkpoint, cons
         const char *alias = json_string_value(json_object_get(tie, "alias"));
         const char *of = json_string_value(json_object_get(tie, "of"));
 
-        if (!has_members(tie, members) || !alias || !of || !alias[0])
+        if (!verify_has_members(tie, members) || !alias || !of || !alias[0])
             return wrong(error, "ties: an entry has no \"alias\" and \"of\"");
-        if (verify_names_find(&checkpoint->names, of, "") == UINT32_MAX ||
+        if (!can_be_tied(checkpoint, of) ||
             verify_names_find(&checkpoint->names, alias, "") != UINT32_MAX)
             return reshard_error_set(error, RESHARD_EFORMAT,
-                                     "manifest.json: ties: %s must be no tensor, and %s one", alias,
-                                     of);
+                                     "manifest.json: ties: %s must be no tensor, and %s a "
+                                     "parameter or buffer",
+                                     alias, of);
         checkpoint->tie[i].alias = keep_name(checkpoint, json_object_get(tie, "alias"));
         checkpoint->tie[i].tensor = verify_names_find(&checkpoint->names, of, "");
         if (!checkpoint->tie[i].alias)
@@ -290,8 +246,9 @@ static const char *parse_file(struct verify_checkpoint *checkpoint, const json_t
     const char *name = json_string_value(json_object_get(value, "name"));
 
     file->fd = -1;
-    if (!has_members(value, members) || !name || !read_count(value, "writer", &file->writer) ||
-        !read_count(value, "bytes", &file->bytes) || !read_hex(value, "seal", &file->seal))
+    if (!verify_has_members(value, members) || !name ||
+        !verify_read_count(value, "writer", &file->writer) ||
+        !verify_read_count(value, "bytes", &file->bytes) || !read_hex(value, "seal", &file->seal))
         return "has not the four members of a file";
     if (file->writer >= checkpoint->world)
         return "was written by a rank outside the world";
@@ -334,15 +291,15 @@ static enum reshard_status parse_head(struct verify_checkpoint *checkpoint, json
 
     if (!format || strcmp(format, "reshard") != 0)
         return wrong(error, "\"format\" is not \"reshard\"");
-    if (!read_count(root, "version", &version) || version != FORMAT_VERSION)
+    if (!verify_read_count(root, "version", &version) || version != FORMAT_VERSION)
         return reshard_error_set(error, RESHARD_EFORMAT,
                                  "manifest.json: version %llu; this reader knows version 1",
                                  (unsigned long long)version);
-    if (!has_members(root, members) || !in_order(root, members))
+    if (!verify_has_members(root, members) || !in_order(root, members))
         return wrong(error, "its members are not those of version 1 in their order");
-    if (!read_count(root, "step", &checkpoint->step))
+    if (!verify_read_count(root, "step", &checkpoint->step))
         return wrong(error, "\"step\" is no count");
-    if (!read_count(root, "world", &checkpoint->world) || checkpoint->world == 0 ||
+    if (!verify_read_count(root, "world", &checkpoint->world) || checkpoint->world == 0 ||
         checkpoint->world > WORLD_MAX)
         return wrong(error, "\"world\" is no number of ranks");
     for (int i = 5; i <= 8; ++i) {
@@ -366,7 +323,8 @@ static enum reshard_status parse_root(struct verify_checkpoint *checkpoint, json
                sizeof *checkpoint->name);
     if (!checkpoint->name)
         return reshard_error_set(error, RESHARD_ENOMEM, "no memory for the manifest's names");
-    status = parse_layout(checkpoint, json_object_get(root, "layout"), error);
+    status = verify_formula_parse(&checkpoint->formula, json_object_get(root, "layout"), error);
+    checkpoint->formula.layout.world = checkpoint->world;
     if (!status)
         status = parse_units(checkpoint, json_object_get(root, "units"), error);
     if (!status)

@@ -1,167 +1,124 @@
 #include "verify/rules.h"
 
+#include "verify/flat.h"
+#include "verify/owners.h"
+#include "verify/pattern.h"
+#include "verify/placement.h"
+
+#include <inttypes.h>
 #include <stdlib.h>
 
-enum { ALIGNMENT_BYTES = 16 };
-#define MESH_RANKS_MAX ((uint64_t)1 << 31)
+enum { WORLD_MAX = 1 << 20, SECTIONS_MIN = 2, SECTIONS_MAX = 16 };
 
-/* A unit's flat parameter: its size in entries while that is counted, then the size of a shard. */
-struct flat_unit {
-    uint64_t entries;
-    uint64_t chunk;
-    enum reshard_dtype dtype;
-    uint64_t shard; /* the walk over the positions: coordinate, and position within its chunk */
-    uint64_t within;
-};
+/* --- what a layout must be by itself ---------------------------------------------------------- */
 
-enum placement { PLACED_WHOLE, PLACED_ROWS, PLACED_FLAT };
-
-struct placed {
-    enum placement how;
-    uint64_t shard; /* where the tensor begins in its unit, for PLACED_FLAT */
-    uint64_t within;
-    uint64_t chunk;
-};
-
-struct verify_rules {
-    const struct verify_inventory *inventory;
-    struct verify_layout layout;
-    struct placed placed[];
-};
-
-/* torch.chunk's rule for the size of a chunk. */
-static uint64_t chunk_size(uint64_t entries, uint64_t ranks)
+/* What is wrong with one setting of a rule, or NULL. */
+static const char *setting_fault(const struct verify_setting *setting, enum verify_axis axis,
+                                 bool numbered)
 {
-    return entries / ranks + (entries % ranks != 0);
+    const bool pins = setting->how == VERIFY_AT || setting->how == VERIFY_OF;
+
+    if (axis == VERIFY_REPLICATE && setting->how != VERIFY_UNSET)
+        return "sets replicate";
+    if (axis == VERIFY_PIPELINE && setting->how == VERIFY_CUT)
+        return "cuts along pipeline";
+    if (pins && axis != VERIFY_PIPELINE && axis != VERIFY_EXPERT)
+        return "has \"at\" or \"of\" elsewhere than for pipeline and expert";
+    if (setting->how == VERIFY_OF && (!numbered || setting->number == 0))
+        return "has \"of\" 0, or without {i} in its pattern";
+    return NULL;
 }
 
-static bool is_flattened(const struct verify_layout *layout, const struct verify_tensor *tensor)
+static const char *rule_fault(const struct verify_rule *rule)
 {
-    return layout->kind == VERIFY_FSDP1 && verify_tensor_is_parameter(tensor) &&
-           reshard_dtype_kind(tensor->dtype) == RESHARD_KIND_FLOAT;
+    const uint32_t numbers = verify_pattern_numbers(rule->pattern);
+    bool says = rule->section_count > 0 || rule->box;
+
+    if (numbers > 1)
+        return "has more than one {i}";
+    for (int axis = 0; axis < VERIFY_AXES; ++axis) {
+        const char *fault = setting_fault(&rule->axis[axis], (enum verify_axis)axis, numbers == 1);
+
+        if (fault)
+            return fault;
+        says = says || rule->axis[axis].how != VERIFY_UNSET;
+    }
+    if (!says)
+        return "says nothing";
+    if (rule->section_count != 0 &&
+        (rule->section_count < SECTIONS_MIN || rule->section_count > SECTIONS_MAX))
+        return "has not 2 to 16 sections";
+    for (uint32_t s = 0; s < rule->section_count; ++s) {
+        if (rule->section[s] == 0)
+            return "has an empty section";
+    }
+    return NULL;
 }
 
-/* Padding entries that bring `entries` to a multiple of `multiple`. */
-static uint64_t padding(uint64_t entries, uint64_t multiple)
+static enum reshard_status check_rules(const struct verify_layout *layout,
+                                       struct reshard_error *error)
 {
-    const uint64_t over = entries % multiple;
+    for (uint32_t r = 0; r < layout->rule_count; ++r) {
+        const char *fault = rule_fault(&layout->rule[r]);
 
-    return over ? multiple - over : 0;
-}
-
-/* Padding entries before the next parameter of a unit. */
-static uint64_t alignment_padding(const struct verify_layout *layout, enum reshard_dtype dtype,
-                                  uint64_t entries)
-{
-    const enum reshard_dtype forward = layout->forward ? layout->forward : dtype;
-
-    return layout->orig_params ? padding(entries, ALIGNMENT_BYTES / reshard_dtype_bytes(forward))
-                               : 0;
-}
-
-/* Count every unit's entries, parameter after parameter. */
-static enum reshard_status count_entries(const struct verify_rules *rules, struct flat_unit *unit,
-                                         struct reshard_error *error)
-{
-    const struct verify_inventory *inventory = rules->inventory;
-
-    for (uint32_t t = 0; t < inventory->tensor_count; ++t) {
-        const struct verify_tensor *tensor = &inventory->tensor[t];
-        struct flat_unit *mine = &unit[tensor->unit];
-
-        if (!is_flattened(&rules->layout, tensor))
-            continue;
-        if (mine->dtype && mine->dtype != tensor->dtype)
-            return reshard_error_set(error, RESHARD_EINVAL,
-                                     "parameter %s is %s but others of its unit are %s; a unit "
-                                     "can be flattened in one dtype only",
-                                     tensor->fqn, reshard_dtype_name(tensor->dtype),
-                                     reshard_dtype_name(mine->dtype));
-        mine->dtype = tensor->dtype;
-        mine->entries += alignment_padding(&rules->layout, tensor->dtype, mine->entries);
-        if (__builtin_add_overflow(mine->entries, verify_tensor_elements(tensor), &mine->entries) ||
-            mine->entries > INT64_MAX)
-            return reshard_error_set(error, RESHARD_EOVERFLOW,
-                                     "the unit of %s has more than 2^63 entries", tensor->fqn);
+        if (fault)
+            return reshard_error_set(error, RESHARD_EINVAL, "the rule for %s %s",
+                                     layout->rule[r].pattern, fault);
     }
     return RESHARD_OK;
 }
 
-/* Count on by so many positions: fill the chunk, go over to the next coordinate, and so on. */
-static void count_on(struct flat_unit *unit, uint64_t positions)
-{
-    while (positions) {
-        const uint64_t left = unit->chunk - unit->within;
-        const uint64_t take = positions < left ? positions : left;
-
-        unit->within += take;
-        positions -= take;
-        if (unit->within == unit->chunk) {
-            unit->within = 0;
-            unit->shard += 1;
-        }
-    }
-}
-
-/* Walk the positions of every unit once and note where each parameter begins. */
-static void place_flat(struct verify_rules *rules, struct flat_unit *unit)
-{
-    const struct verify_inventory *inventory = rules->inventory;
-
-    for (uint32_t u = 0; u < inventory->unit_count; ++u) {
-        if (rules->layout.orig_params)
-            unit[u].entries += padding(unit[u].entries, rules->layout.shard);
-        unit[u].chunk = chunk_size(unit[u].entries, rules->layout.shard);
-        unit[u].entries = 0;
-    }
-    for (uint32_t t = 0; t < inventory->tensor_count; ++t) {
-        const struct verify_tensor *tensor = &inventory->tensor[t];
-        struct flat_unit *mine = &unit[tensor->unit];
-        uint64_t before;
-
-        if (!is_flattened(&rules->layout, tensor))
-            continue;
-        before = alignment_padding(&rules->layout, tensor->dtype, mine->entries);
-        count_on(mine, before);
-        rules->placed[t] = (struct placed){PLACED_FLAT, mine->shard, mine->within, mine->chunk};
-        count_on(mine, verify_tensor_elements(tensor));
-        mine->entries += before + verify_tensor_elements(tensor);
-    }
-}
-
-static void place_rows(struct verify_rules *rules)
-{
-    for (uint32_t t = 0; t < rules->inventory->tensor_count; ++t) {
-        const struct verify_tensor *tensor = &rules->inventory->tensor[t];
-
-        if (verify_tensor_is_parameter(tensor) && tensor->ndim > 0)
-            rules->placed[t] = (struct placed){PLACED_ROWS, 0, 0,
-                                               chunk_size(tensor->shape[0], rules->layout.shard)};
-    }
-}
-
-static void place_slots(struct verify_rules *rules)
-{
-    for (uint32_t t = 0; t < rules->inventory->tensor_count; ++t) {
-        const struct verify_tensor *tensor = &rules->inventory->tensor[t];
-
-        if (!verify_tensor_is_parameter(tensor) && tensor->like)
-            rules->placed[t] = rules->placed[tensor->parameter];
-    }
-}
-
-static enum reshard_status check_layout(const struct verify_layout *layout,
+/* The number of ranks of the mesh. */
+static enum reshard_status measure_mesh(const struct verify_layout *layout, uint64_t *ranks,
                                         struct reshard_error *error)
 {
-    if (layout->replicate == 0 || layout->shard == 0 || layout->replicate > MESH_RANKS_MAX ||
-        layout->shard > MESH_RANKS_MAX / layout->replicate)
-        return reshard_error_set(
-            error, RESHARD_EINVAL, "a mesh of %llu x %llu ranks; 1 to 2^31 are possible",
-            (unsigned long long)layout->replicate, (unsigned long long)layout->shard);
-    if (layout->kind == VERIFY_DDP && layout->shard != 1)
-        return reshard_error_set(error, RESHARD_EINVAL, "ddp has no mesh dimension \"shard\"");
+    if (layout->world == 0 || layout->world > WORLD_MAX)
+        return reshard_error_set(error, RESHARD_EINVAL,
+                                 "a world of %" PRIu64 " ranks; 1 to %d are possible",
+                                 layout->world, WORLD_MAX);
+    *ranks = 1;
+    for (int axis = 0; axis < VERIFY_AXES; ++axis) {
+        const uint64_t size = layout->mesh[axis];
+
+        if (size == 0 || size > layout->world / *ranks)
+            return reshard_error_set(error, RESHARD_EINVAL,
+                                     "the product of the mesh is not 1 to the world of %" PRIu64,
+                                     layout->world);
+        *ranks *= size;
+    }
     return RESHARD_OK;
 }
+
+/* What is wrong with a layout's formula, or NULL. */
+static const char *formula_fault(const struct verify_layout *layout, uint64_t ranks)
+{
+    if (layout->kind == VERIFY_DDP && layout->mesh[VERIFY_SHARD] != 1)
+        return "ddp has no mesh dimension \"shard\"";
+    if (layout->kind == VERIFY_BOXES && layout->mesh[VERIFY_REPLICATE] != ranks)
+        return "boxes has no mesh dimension but \"replicate\"";
+    if (layout->kind != VERIFY_FSDP2 && layout->dim != 0)
+        return "a dimension to cut is for fsdp2 alone";
+    if (layout->owner < -1 ||
+        (layout->owner >= 0 && (uint64_t)layout->owner >= layout->mesh[VERIFY_REPLICATE]))
+        return "the owner is no replicate coordinate";
+    return NULL;
+}
+
+static enum reshard_status check_layout(const struct verify_layout *layout, uint64_t *ranks,
+                                        struct reshard_error *error)
+{
+    const char *fault;
+    enum reshard_status status = measure_mesh(layout, ranks, error);
+
+    if (status)
+        return status;
+    fault = formula_fault(layout, *ranks);
+    if (fault)
+        return reshard_error_set(error, RESHARD_EINVAL, "%s", fault);
+    return check_rules(layout, error);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
 
 enum reshard_status verify_rules_open(struct verify_rules **out,
                                       const struct verify_inventory *inventory,
@@ -169,112 +126,114 @@ enum reshard_status verify_rules_open(struct verify_rules **out,
                                       struct reshard_error *error)
 {
     struct verify_rules *rules = NULL;
-    struct flat_unit *unit = NULL;
-    enum reshard_status status;
+    uint64_t ranks = 0;
+    enum reshard_status status = verify_inventory_check(inventory, error);
 
     *out = NULL;
-    status = verify_inventory_check(inventory, error);
     if (!status)
-        status = check_layout(layout, error);
+        status = check_layout(layout, &ranks, error);
     if (status)
         return status;
-    rules = calloc(1, sizeof *rules + (size_t)inventory->tensor_count * sizeof rules->placed[0]);
-    unit = calloc(inventory->unit_count ? inventory->unit_count : 1, sizeof *unit);
-    if (!rules || !unit) {
-        status = reshard_error_set(error, RESHARD_ENOMEM, "no memory for the layout's rules");
-        goto cleanup;
-    }
+    rules = calloc(1, sizeof *rules + (size_t)inventory->tensor_count * sizeof rules->placement[0]);
+    if (!rules)
+        return reshard_error_set(error, RESHARD_ENOMEM, "no memory for the layout's rules");
     rules->inventory = inventory;
     rules->layout = *layout;
-    status = count_entries(rules, unit, error);
+    rules->ranks = ranks;
+    status = verify_placement_settle(rules, error);
+    if (!status)
+        status = verify_flat_settle(rules, error);
+    if (!status)
+        status = verify_owners_settle(rules, error);
     if (status)
-        goto cleanup;
-    if (layout->kind == VERIFY_FSDP1)
-        place_flat(rules, unit);
-    if (layout->kind == VERIFY_FSDP2)
-        place_rows(rules);
-    place_slots(rules);
-    *out = rules;
-    rules = NULL;
-
-cleanup:
-    free(unit);
-    free(rules);
+        verify_rules_close(rules);
+    else
+        *out = rules;
     return status;
 }
 
 void verify_rules_close(struct verify_rules *rules)
 {
+    if (!rules)
+        return;
+    for (uint32_t t = 0; t < rules->inventory->tensor_count; ++t)
+        free(rules->placement[t].given_owner);
+    verify_deals_close(rules->deals);
+    verify_givens_close(rules->givens);
     free(rules);
 }
 
-struct verify_walk verify_walk_begin(const struct verify_rules *rules, uint32_t tensor)
-{
-    const struct verify_tensor *shape = &rules->inventory->tensor[tensor];
-    const struct placed *placed = &rules->placed[tensor];
-    struct verify_walk walk = {
-        .elements = verify_tensor_elements(shape), .step = 1, .shard = VERIFY_EVERY_SHARD};
+/* --- answers ---------------------------------------------------------------------------------- */
 
-    if (placed->how == PLACED_WHOLE)
-        return walk;
-    walk.shard = placed->shard;
-    walk.within = placed->within;
-    walk.chunk = placed->chunk;
-    for (uint32_t d = 1; d < shape->ndim && placed->how == PLACED_ROWS; ++d)
-        walk.step *= shape->shape[d];
-    return walk;
+const struct verify_inventory *verify_rules_inventory(const struct verify_rules *rules)
+{
+    return rules->inventory;
 }
 
-bool verify_walk_next(struct verify_walk *walk, struct verify_run *out)
+const struct verify_layout *verify_rules_layout(const struct verify_rules *rules)
 {
-    if (walk->element == walk->elements)
-        return false;
-    *out = (struct verify_run){walk->element, walk->elements, walk->shard, walk->within};
-    if (walk->chunk == 0) {
-        walk->element = walk->elements;
-        return true;
-    }
-    /* Memory counts elements, the chunk of a sharded dimension rows; each starts with its chunk, so
-     * `within` is not 0 here only in a flat parameter, where a count is an element. */
-    do {
-        walk->element += walk->step;
-        walk->within += 1;
-    } while (walk->element < walk->elements && walk->within < walk->chunk);
-    out->end = walk->element;
-    if (walk->within == walk->chunk) {
-        walk->within = 0;
-        walk->shard += 1;
-    }
-    return true;
+    return &rules->layout;
 }
 
 bool verify_rules_flat(const struct verify_rules *rules, uint32_t tensor)
 {
-    return rules->placed[tensor].how == PLACED_FLAT;
+    return rules->placement[tensor].how == VERIFY_PLACED_FLAT;
+}
+
+bool verify_rules_present(const struct verify_rules *rules, uint32_t tensor, uint64_t rank)
+{
+    const struct verify_placement *placement = &rules->placement[tensor];
+    uint64_t coordinate[VERIFY_AXES];
+
+    if (placement->how == VERIFY_PLACED_PER_RANK)
+        return rank < rules->layout.world;
+    if (rank >= rules->ranks)
+        return false;
+    if (placement->how == VERIFY_PLACED_GIVEN)
+        return verify_given_find(placement->given, rank);
+    verify_coordinates(rules, rank, coordinate);
+    return verify_placement_is_at(placement, coordinate);
 }
 
 uint64_t verify_rules_memory_elements(const struct verify_rules *rules, uint32_t tensor,
-                                      uint64_t shard)
+                                      uint64_t rank)
 {
-    struct verify_walk walk = verify_walk_begin(rules, tensor);
-    struct verify_run run;
-    uint64_t elements = 0;
+    const struct verify_tensor *shape = &rules->inventory->tensor[tensor];
+    const struct verify_placement *placement = &rules->placement[tensor];
+    uint64_t coordinate[VERIFY_AXES];
 
-    if (verify_rules_flat(rules, tensor))
-        return rules->placed[tensor].chunk;
-    while (verify_walk_next(&walk, &run)) {
-        if (run.shard == shard || run.shard == VERIFY_EVERY_SHARD)
-            elements += run.end - run.begin;
-    }
-    return elements;
+    if (!verify_rules_present(rules, tensor, rank))
+        return 0;
+    if (placement->how == VERIFY_PLACED_PER_RANK)
+        return verify_tensor_elements(shape) / rules->layout.world;
+    if (placement->how == VERIFY_PLACED_GIVEN)
+        return verify_given_find(placement->given, rank)->elements;
+    if (placement->how == VERIFY_PLACED_FLAT)
+        return placement->flat.chunk;
+    verify_coordinates(rules, rank, coordinate);
+    return verify_dealt_elements(rules, tensor, coordinate);
 }
 
 uint64_t verify_rules_world_elements(const struct verify_rules *rules, uint32_t tensor)
 {
-    const uint64_t elements = verify_tensor_elements(&rules->inventory->tensor[tensor]);
-    const uint64_t copies = rules->placed[tensor].how == PLACED_WHOLE
-                                ? rules->layout.replicate * rules->layout.shard
-                                : rules->layout.replicate;
+    return rules->placement[tensor].world_elements;
+}
 
-    return elements * copies;
+bool verify_rules_owns(const struct verify_rules *rules, uint32_t tensor, uint64_t rank)
+{
+    const struct verify_placement *placement = &rules->placement[tensor];
+    uint64_t coordinate[VERIFY_AXES];
+
+    if (placement->how == VERIFY_PLACED_PER_RANK)
+        return rank < rules->layout.world;
+    if (rank >= rules->ranks)
+        return false;
+    if (placement->how == VERIFY_PLACED_GIVEN) {
+        const struct verify_given_holder *holder = verify_given_find(placement->given, rank);
+
+        return holder && placement->given_owner[holder->set] == rank;
+    }
+    verify_coordinates(rules, rank, coordinate);
+    return verify_placement_is_at(placement, coordinate) &&
+           verify_placement_candidate(rules, placement, coordinate) == placement->owner;
 }

@@ -1,0 +1,238 @@
+#include "verify/flat.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { ALIGNMENT_BYTES = 16 };
+
+/* One flat parameter: the flat tensors of a unit that are at one pipeline coordinate, and at one
+ * expert coordinate where their names decide on that. */
+struct flat {
+    uint32_t lead; /* the first of its tensors */
+    uint64_t entries;
+    uint64_t ways;
+    uint64_t chunk;
+    uint64_t shard; /* where the counting has come to: coordinate, and entry within its chunk */
+    uint64_t within;
+};
+
+struct flats {
+    struct verify_rules *rules;
+    struct flat *flat;
+    uint32_t *of; /* each tensor's */
+    uint32_t count;
+};
+
+static bool is_flat(const struct verify_rules *rules, uint32_t tensor)
+{
+    return rules->placement[tensor].how == VERIFY_PLACED_FLAT &&
+           !verify_tensor_is_slot(&rules->inventory->tensor[tensor]);
+}
+
+/* Padding entries that bring `entries` to a multiple of `multiple`. */
+static uint64_t padding(uint64_t entries, uint64_t multiple)
+{
+    const uint64_t over = entries % multiple;
+
+    return over ? multiple - over : 0;
+}
+
+/* Padding entries before the next parameter of a unit. */
+static uint64_t alignment_padding(const struct verify_layout *layout, enum reshard_dtype dtype,
+                                  uint64_t entries)
+{
+    const enum reshard_dtype forward = layout->forward ? layout->forward : dtype;
+
+    return layout->orig_params ? padding(entries, ALIGNMENT_BYTES / reshard_dtype_bytes(forward))
+                               : 0;
+}
+
+/* --- who is flattened together ---------------------------------------------------------------- */
+
+static bool same_place(const struct verify_rules *rules, uint32_t a, uint32_t b)
+{
+    return rules->inventory->tensor[a].unit == rules->inventory->tensor[b].unit &&
+           rules->placement[a].at[VERIFY_PIPELINE] == rules->placement[b].at[VERIFY_PIPELINE];
+}
+
+/* "the same setting of `expert` up to the dimension that it cuts" */
+static bool same_setting(const struct verify_setting *a, const struct verify_setting *b)
+{
+    return a->how == b->how && (a->how == VERIFY_CUT || a->number == b->number);
+}
+
+/* What keeps two flat tensors of one unit and pipeline coordinate apart, or NULL. */
+static const char *unlike(const struct verify_rules *rules, uint32_t a, uint32_t b)
+{
+    const struct verify_tensor *tensor = rules->inventory->tensor;
+
+    if (tensor[a].dtype != tensor[b].dtype)
+        return "of another dtype";
+    if (!same_setting(&rules->placement[a].expert, &rules->placement[b].expert))
+        return "placed otherwise along expert";
+    if (!rules->layout.orig_params && tensor[a].role != tensor[b].role)
+        return "frozen where the other is not, without orig_params";
+    return NULL;
+}
+
+/* The flat parameter of a tensor, which may be a new one. */
+static enum reshard_status find_flat(struct flats *flats, uint32_t tensor,
+                                     struct reshard_error *error)
+{
+    const struct verify_rules *rules = flats->rules;
+    const struct verify_placement *placement = rules->placement;
+    uint32_t f = flats->count;
+
+    while (f-- > 0) {
+        const uint32_t lead = flats->flat[f].lead;
+        const char *difference;
+
+        if (!same_place(rules, tensor, lead))
+            continue;
+        difference = unlike(rules, tensor, lead);
+        if (difference)
+            return reshard_error_set(error, RESHARD_EINVAL,
+                                     "parameter %s cannot be flattened with %s of its unit: it is "
+                                     "%s",
+                                     rules->inventory->tensor[tensor].fqn,
+                                     rules->inventory->tensor[lead].fqn, difference);
+        if (placement[tensor].at[VERIFY_EXPERT] == placement[lead].at[VERIFY_EXPERT])
+            break;
+    }
+    if (f == UINT32_MAX) {
+        f = flats->count++;
+        flats->flat[f] =
+            (struct flat){.lead = tensor, .ways = verify_data_ways(rules, &placement[tensor])};
+    }
+    flats->of[tensor] = f;
+    return RESHARD_OK;
+}
+
+/* --- counting --------------------------------------------------------------------------------- */
+
+/* What every rank that has some of the tensor has of it: the cuts before flattening are even. */
+static uint64_t local_elements(const struct verify_rules *rules, uint32_t tensor)
+{
+    static const uint64_t origin[VERIFY_AXES];
+
+    return verify_dealt_elements(rules, tensor, origin);
+}
+
+static enum reshard_status count_entries(struct flats *flats, uint32_t tensor,
+                                         struct reshard_error *error)
+{
+    const struct verify_rules *rules = flats->rules;
+    struct flat *mine = &flats->flat[flats->of[tensor]];
+    struct verify_flat_place *place = &flats->rules->placement[tensor].flat;
+
+    place->elements = local_elements(rules, tensor);
+    mine->entries +=
+        alignment_padding(&rules->layout, rules->inventory->tensor[tensor].dtype, mine->entries);
+    if (__builtin_add_overflow(mine->entries, place->elements, &mine->entries) ||
+        mine->entries > INT64_MAX)
+        return reshard_error_set(error, RESHARD_EOVERFLOW,
+                                 "the unit of %s has more than 2^63 entries",
+                                 rules->inventory->tensor[tensor].fqn);
+    return RESHARD_OK;
+}
+
+static void cut_flats(struct flats *flats)
+{
+    for (uint32_t f = 0; f < flats->count; ++f) {
+        struct flat *flat = &flats->flat[f];
+
+        if (flats->rules->layout.orig_params)
+            flat->entries += padding(flat->entries, flat->ways);
+        flat->chunk = flat->entries / flat->ways + (flat->entries % flat->ways != 0);
+        flat->entries = 0;
+    }
+}
+
+/* Count on by so many positions: fill the chunk, go over to the next coordinate, and so on. */
+static void count_on(struct flat *flat, uint64_t positions)
+{
+    flat->entries += positions;
+    while (positions) {
+        const uint64_t left = flat->chunk - flat->within;
+        const uint64_t take = positions < left ? positions : left;
+
+        flat->within += take;
+        positions -= take;
+        if (flat->within == flat->chunk) {
+            flat->within = 0;
+            flat->shard += 1;
+        }
+    }
+}
+
+static void place(struct flats *flats, uint32_t tensor)
+{
+    const struct verify_rules *rules = flats->rules;
+    struct flat *mine = &flats->flat[flats->of[tensor]];
+    struct verify_flat_place *out = &flats->rules->placement[tensor].flat;
+
+    count_on(mine, alignment_padding(&rules->layout, rules->inventory->tensor[tensor].dtype,
+                                     mine->entries));
+    out->chunk = mine->chunk;
+    out->shard = mine->shard;
+    out->within = mine->within;
+    count_on(mine, out->elements);
+}
+
+static void place_slots(struct verify_rules *rules)
+{
+    for (uint32_t t = 0; t < rules->inventory->tensor_count; ++t) {
+        const struct verify_tensor *tensor = &rules->inventory->tensor[t];
+
+        if (verify_tensor_is_slot(tensor) && tensor->like)
+            rules->placement[t].flat = rules->placement[tensor->parameter].flat;
+    }
+}
+
+enum reshard_status verify_flat_settle(struct verify_rules *rules, struct reshard_error *error)
+{
+    const uint32_t count = rules->inventory->tensor_count;
+    struct flats flats = {.rules = rules,
+                          .flat = calloc((size_t)count + 1, sizeof(struct flat)),
+                          .of = calloc((size_t)count + 1, sizeof(uint32_t))};
+    enum reshard_status status = RESHARD_OK;
+
+    if (!flats.flat || !flats.of)
+        status = reshard_error_set(error, RESHARD_ENOMEM, "no memory for the layout's rules");
+    for (uint32_t t = 0; t < count && !status; ++t) {
+        if (!is_flat(rules, t))
+            continue;
+        status = find_flat(&flats, t, error);
+        if (!status)
+            status = count_entries(&flats, t, error);
+    }
+    if (status)
+        goto cleanup;
+    cut_flats(&flats);
+    for (uint32_t t = 0; t < count; ++t) {
+        if (is_flat(rules, t))
+            place(&flats, t);
+    }
+    place_slots(rules);
+
+cleanup:
+    free(flats.flat);
+    free(flats.of);
+    return status;
+}
+
+bool verify_flat_next(const struct verify_flat_place *place, struct verify_flat_part *part)
+{
+    const bool first = part->end == 0;
+    const uint64_t left = place->elements - part->end;
+    uint64_t room;
+
+    if (left == 0)
+        return false;
+    part->coordinate = first ? place->shard : part->coordinate + 1;
+    part->local = first ? place->within : 0;
+    room = place->chunk - part->local;
+    part->begin = part->end;
+    part->end += left < room ? left : room;
+    return true;
+}

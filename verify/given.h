@@ -1,0 +1,46 @@
+/*
+ * Boxes that a rule gives, rank by rank (FORMAT.md section 4): ordered, checked, and the ranks that
+ * have the same ones told. Immutable once made.
+ */
+#ifndef VERIFY_GIVEN_H
+#define VERIFY_GIVEN_H
+
+#include "verify/box.h"
+#include "verify/rules.h"
+
+struct verify_given_box {
+    struct verify_box box;
+    uint64_t rank;
+    uint64_t first; /* element */
+};
+
+/* A rank that has boxes: `count` of them from `box` on, by rising first element. */
+struct verify_given_holder {
+    uint64_t rank;
+    const struct verify_given_box *box;
+    uint64_t count;
+    uint64_t elements;
+    uint64_t set; /* number of its set of boxes, in the order of the lowest rank that has it */
+};
+
+struct verify_given {
+    struct verify_given_box *box;
+    struct verify_given_holder *holder;  /* by rising rank */
+    struct verify_given_holder **by_set; /* set after set, within one by rising rank */
+    uint64_t holder_count;
+    uint64_t set_count;
+    struct verify_given *next; /* of all that the rules have */
+};
+
+/* Local. Check a rule's boxes as those of a tensor for `ranks` ranks, and put them to *givens.
+ * EINVAL, ENOMEM. */
+RESHARD_MUST_CHECK enum reshard_status
+verify_given_make(struct verify_given **givens, const struct verify_tensor *tensor,
+                  const struct verify_rule *rule, uint64_t ranks, struct reshard_error *error);
+void verify_givens_close(struct verify_given *givens); /* accepts NULL */
+
+/* Local. The holder of that rank; NULL when it has no box. */
+const struct verify_given_holder *verify_given_find(const struct verify_given *given,
+                                                    uint64_t rank);
+
+#endif
