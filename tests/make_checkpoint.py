@@ -1,20 +1,21 @@
 #!/usr/bin/env python3
 """Write a checkpoint of a small model after k steps of AdamW, from FORMAT.md and TRAINING.md alone.
 
-It shares no code with the engine or the verifier: HDF5 through h5py, arithmetic through numpy. A
-planted fault (--fault) is consistent in itself, with right seals and CRCs, so that only the check
-meant for it can see it.
+It shares no code with the engine or the verifier: HDF5 through h5py, arithmetic through numpy. Who
+holds what is found by cutting arrays of element numbers. A planted fault (--fault, --say) is
+consistent in itself, with right seals and CRCs, so that only the check meant for it can see it.
 """
 import argparse
 import json
 import os
+import re
 import struct
 
 import h5py
 import numpy as np
 
-# fqn, dtype, shape, unit
-MODEL = [
+# fqn, dtype, shape, unit, role where it has one; a shape's None is the world
+PLAIN = [
     ("wte.weight", "f32", (7, 5), 0),
     ("scale", "f32", (), 0),
     ("ids", "i64", (5,), 0),
@@ -26,8 +27,26 @@ MODEL = [
     ("head.weight", "bf16", (9, 4), 2),
     ("wide", "f16", (1, 17), 3),
 ]
-UNITS = ["", "h.0", "head", "wide"]
-BYTES = {"f64": 8, "f32": 4, "f16": 2, "bf16": 2, "i64": 8, "bool": 1, "c128": 16}
+ROLES = [
+    ("embed.weight", "f32", (8, 6), 0),
+    ("h.0.qkv.weight", "f32", (24, 5), 1),
+    ("h.0.proj.weight", "f32", (4, 8), 1),
+    ("h.0.seen", "i64", (3,), 1, "buffer"),
+    ("h.1.experts.0.w", "f32", (4, 4), 2),
+    ("h.1.experts.1.w", "f32", (4, 4), 2),
+    ("h.1.experts.2.w", "f32", (4, 4), 2),
+    ("h.2.experts.w", "f32", (4, 6, 2), 3),
+    ("base.weight", "f32", (5, 3), 4, "frozen"),
+    ("base.scale", "f32", (7,), 4, "frozen"),
+    ("loader", "u8", (11,), 0, "opaque"),
+    ("rng", "u8", (None, 5), 0, "per_rank"),
+    ("head.weight", "f32", (8, 6), 0),
+]
+MODELS = {
+    "plain": (PLAIN, ["", "h.0", "head", "wide"], {"lm_head.weight": "wte.weight"}),
+    "roles": (ROLES, ["", "h.0", "h.1", "h.2", "base"], {"h.9.seen": "h.0.seen"}),
+}
+BYTES = {"f64": 8, "f32": 4, "f16": 2, "bf16": 2, "i64": 8, "u8": 1, "bool": 1, "c128": 16}
 FLOATS = ("f64", "f32", "f16", "bf16")
 SEED = 0x1234567890ABCDEF
 LR, B1, B2, EPS, WD = 1e-3, 0.9, 0.999, 1e-8, 0.01
@@ -101,7 +120,7 @@ def initial(fqn, dtype, count):
         return np.frombuffer(bytes(v >> 63 for v in z), np.uint8)
     if dtype == "c128":
         return np.frombuffer(b"".join(struct.pack("<QQ", v, v ^ 2**64 - 1) for v in z), "V16")
-    return np.array(z, dtype=np.uint64)
+    return np.array(z, dtype=np.uint64).astype("<u%d" % BYTES[dtype])
 
 
 def train(fqn, dtype, count, steps):
@@ -120,50 +139,239 @@ def train(fqn, dtype, count, steps):
     return p, m, v
 
 
-def state(steps):
-    """The inventory with its data, in the model's order: the parameters, then their slots."""
+class Tensor:
+    """An entry of the inventory, with its data; `of` is what a slot belongs to."""
+
+    def __init__(self, fqn, dtype, shape, unit, role="", slot="", like=True, of=None):
+        self.fqn, self.slot, self.dtype, self.shape, self.unit = fqn, slot, dtype, shape, unit
+        self.role, self.like, self.of, self.data = role, like, of, b""
+        self.count = int(np.prod(shape, dtype=np.int64))
+
+
+def state(model, steps, world):
+    """The inventory with its data, in the model's order: the model itself, then the slots."""
     tensors, slots = [], []
-    for fqn, dtype, shape, unit in MODEL:
-        count = int(np.prod(shape, dtype=np.int64))
-        if dtype not in FLOATS:
-            p = initial(fqn, dtype, count)
-        else:
-            p, m, v = train(fqn, dtype, count, steps)
-            for slot, data in (("exp_avg", m), ("exp_avg_sq", v)):
-                slots.append([fqn, slot, "f32", shape, unit, True, data.tobytes()])
-            slots.append([fqn, "step", "f32", (), unit, False, np.float32(steps).tobytes()])
-        tensors.append([fqn, "", dtype, shape, unit, True, p.tobytes()])
+    for fqn, dtype, shape, unit, *role in model:
+        shape = tuple(world if size is None else size for size in shape)
+        tensor = Tensor(fqn, dtype, shape, unit, *role)
+        tensors.append(tensor)
+        if dtype not in FLOATS or role:
+            tensor.data = initial(fqn, dtype, tensor.count).tobytes()
+            continue
+        p, m, v = train(fqn, dtype, tensor.count, steps)
+        tensor.data = p.tobytes()
+        for slot, shape, data in (("exp_avg", shape, m), ("exp_avg_sq", shape, v),
+                                  ("step", (), np.float32(steps))):
+            slots.append(Tensor(fqn, "f32", shape, unit, "", slot, slot != "step", tensor))
+            slots[-1].data = data.tobytes()
     return tensors + slots
 
 
-def intervals(args):
-    """For each parameter: the interval of each shard coordinate, or None where all hold it."""
-    out, totals = {}, {}
-    w = args.shard
-    for fqn, dtype, shape, unit in MODEL:
-        count = int(np.prod(shape, dtype=np.int64))
-        if args.layout == "fsdp2" and shape:
-            c, row = -(-shape[0] // w), int(np.prod(shape[1:], dtype=np.int64))
-            out[fqn] = [(min(c * r, shape[0]) * row, min(c * (r + 1), shape[0]) * row)
-                        for r in range(w)]
-        elif args.layout == "fsdp1" and dtype in FLOATS:
-            start = totals.get(unit, 0)
-            if args.orig_params:
-                align = 16 // BYTES[args.forward or dtype]
-                start = -(-start // align) * align
-            out[fqn] = start
-            totals[unit] = start + count
+AXES = ("pipeline", "replicate", "shard", "expert", "tensor")
+
+
+def chunk(array, axis, ways, k):
+    """What coordinate k of `ways` has of an array: torch.chunk."""
+    n = array.shape[axis]
+    c = -(-n // ways)
+    return array.take(range(min(c * k, n), min(c * (k + 1), n)), axis=axis)
+
+
+def matches(pattern, fqn):
+    """The pattern's number, or 0; None when it does not match."""
+    regex = "".join({"*": ".*?", "{i}": "([0-9]{1,18}+)"}.get(p, re.escape(p))
+                    for p in re.split(r"(\*|\{i\})", pattern))
+    match = re.fullmatch(regex, fqn, re.S)
+    return match and int(match.group(1) if match.groups() else 0)
+
+
+class Layout:
+    """Who holds what, as lists of arrays of element numbers, each of them a dense box."""
+
+    def __init__(self, layout, world, tensors):
+        self.layout, self.world, self.tensors = layout, world, tensors
+        self.mesh = [layout["mesh"].get(axis, 1) for axis in AXES]
+        self.ranks = int(np.prod(self.mesh))
+        self.owned = [0] * world
+        self.stages = self.default_stages()
+
+    def coordinates(self, rank):
+        out = {}
+        for axis, size in reversed(list(zip(AXES, self.mesh))):
+            out[axis], rank = rank % size, rank // size
+        return out
+
+    def size(self, axis):
+        return self.mesh[AXES.index(axis)]
+
+    def default_stages(self):
+        units = []
+        for t in self.tensors:
+            if not t.slot and t.role in ("", "frozen") and t.unit and t.unit not in units:
+                units.append(t.unit)
+        each, stage, out = -(-len(units) // self.size("pipeline")), 0, {}
+        for t in self.tensors:
+            if t.unit in units and not t.slot:
+                stage = units.index(t.unit) // each
+            out[t.fqn] = out.get(t.fqn, stage)
+        return out
+
+    def says(self, fqn, member):
+        """The first rule's word, with the number of its pattern."""
+        for rule in self.layout.get("tensors", []):
+            number = matches(rule["pattern"], fqn)
+            if member in rule and number is not None:
+                return rule[member], number
+        return None, 0
+
+    def pinned(self, t, axis):
+        """The coordinate that alone has a tensor, or None."""
+        word, number = self.says(t.fqn, axis)
+        if isinstance(word, dict) and "at" in word:
+            return word["at"]
+        if isinstance(word, dict):
+            return number // -(-word["of"] // self.size(axis))
+        return self.stages[t.fqn] if word is None and axis == "pipeline" else None
+
+    def is_at(self, t, c):
+        return all(self.pinned(t, axis) in (None, c[axis]) for axis in ("pipeline", "expert"))
+
+    def shard(self, t):
+        """A dimension, "flat" or "whole"."""
+        word = self.says(t.fqn, "shard")[0]
+        if word is not None or t.role not in ("", "frozen"):
+            return "whole" if word is None else word
+        if self.layout["kind"] == "fsdp2" and t.shape:
+            return min(self.layout.get("dim", 0), len(t.shape) - 1)
+        return "flat" if self.layout["kind"] == "fsdp1" and t.dtype in FLOATS else "whole"
+
+    def data(self, t):
+        """Whether a tensor is sharded over both shard and expert."""
+        return self.says(t.fqn, "expert")[0] is None
+
+    def data_coordinate(self, t, c):
+        e, s = self.size("expert"), self.size("shard")
+        return (c["shard"] * e + c["expert"], s * e) if self.data(t) else (c["shard"], s)
+
+    def cuts(self, t, c):
+        """What the cuts along expert, tensor and shard leave, section by section."""
+        parts = [np.arange(t.count).reshape(t.shape)]
+        expert, tensor = (self.says(t.fqn, axis)[0] for axis in ("expert", "tensor"))
+        sections = self.says(t.fqn, "sections")[0]
+        if isinstance(expert, int):
+            parts = [chunk(parts[0], expert, self.size("expert"), c["expert"])]
+        if isinstance(tensor, int):
+            if sections:
+                parts = np.split(parts[0], np.cumsum(sections)[:-1], axis=tensor)
+            parts = [chunk(part, tensor, self.size("tensor"), c["tensor"]) for part in parts]
+        shard = self.shard(t)
+        if isinstance(shard, int):
+            k, ways = self.data_coordinate(t, c)
+            if sections and shard == tensor:
+                have = chunk(np.concatenate(parts, axis=shard), shard, ways, k)
+                parts = [part.take([i for i in range(part.shape[shard])
+                                    if np.isin(part.take(i, axis=shard), have).all()], axis=shard)
+                         for part in parts]
+            else:
+                parts = [chunk(part, shard, ways, k) for part in parts]
+        return [part for part in parts if part.size]
+
+    def flat(self, t, c):
+        """What a rank's flat shard has of a tensor."""
+        entries, align, found = 0, 1, None
+        for other in self.tensors:
+            if (other.slot or other.unit != t.unit or self.shard(other) != "flat" or
+                    not self.is_at(other, c)):
+                continue
+            if self.layout["orig_params"]:
+                align = 16 // BYTES[self.layout["forward"] or other.dtype]
+            entries = -(-entries // align) * align
+            parts = self.cuts(other, c)
+            if other.fqn == t.fqn:
+                found = entries, parts
+            entries += sum(part.size for part in parts)
+        k, ways = self.data_coordinate(t, c)
+        if self.layout["orig_params"]:
+            entries = -(-entries // ways) * ways
+        each, (start, parts), out = -(-entries // ways), found, []
+        for part in parts:
+            a, b = (min(max(each * i - start, 0), part.size) for i in (k, k + 1))
+            out += [part[tuple(slice(*x) for x in zip(lo, hi))]
+                    for lo, hi in boxes(part.shape, a, b)]
+            start += part.size
+        return out
+
+    def parts(self, t, rank):
+        """A rank's part of a tensor."""
+        whole = np.arange(t.count).reshape(t.shape)
+        if t.role == "per_rank":
+            return [whole[rank:rank + 1]] if t.count else []
+        if rank >= self.ranks:
+            return []
+        c, of = self.coordinates(rank), t.of or t
+        given = self.says(of.fqn, "boxes")[0]
+        if t.slot and not t.like:
+            return [whole] if given is not None or self.is_at(of, c) else []
+        if given is not None:
+            out = [whole[tuple(slice(*x) for x in zip(box["begin"], box["end"]))]
+                   for box in given if box["rank"] == rank]
+        elif not self.is_at(of, c):
+            return []
+        elif self.shard(of) == "flat":
+            out = self.flat(of, c)
         else:
-            out[fqn] = None
-    for fqn, dtype, shape, unit in MODEL:
-        if isinstance(out[fqn], int):
-            count, start, n = int(np.prod(shape, dtype=np.int64)), out[fqn], totals[unit]
-            if args.orig_params:
-                n = -(-n // w) * w
-            c = -(-n // w)
-            out[fqn] = [(min(max(c * r - start, 0), count), min(max(c * (r + 1) - start, 0), count))
-                        for r in range(w)]
-    return out
+            out = self.cuts(of, c)
+        return sorted(out, key=lambda part: part.flat[0])
+
+    def candidate(self, t, rank):
+        """The coordinates along the free dimensions; None for a rank that is no candidate."""
+        if rank >= self.ranks:
+            return None
+        c, of = self.coordinates(rank), t.of or t
+        alone = t.slot and not t.like
+        given = self.says(of.fqn, "boxes")[0] is not None
+        if not given and not self.is_at(of, c):
+            return None
+        if self.layout.get("owner", c["replicate"]) != c["replicate"]:
+            return None
+        free = [c["replicate"]]
+        if given or self.pinned(of, "pipeline") is None:
+            free.insert(0, c["pipeline"])
+        cut = not alone and self.shard(of) != "whole"
+        if not cut:
+            free.append(c["shard"])
+        expert = self.says(of.fqn, "expert")[0]
+        if given or (self.pinned(of, "expert") is None and
+                     (alone or not (isinstance(expert, int) or (cut and expert is None)))):
+            free.append(c["expert"])
+        if alone or not isinstance(self.says(of.fqn, "tensor")[0], int):
+            free.append(c["tensor"])
+        return tuple(free)
+
+    def owners(self, t):
+        """The ranks that write a tensor; to be called once for each, in order."""
+        ranks, width = range(self.world), BYTES[t.dtype]
+        part = {r: self.parts(t, r) for r in ranks}
+        if t.role == "per_rank":
+            out = set(ranks)
+        elif (not t.slot or t.like) and self.says(t.fqn, "boxes")[0] is not None:
+            sets = {}
+            for r in ranks:
+                if part[r]:
+                    sets.setdefault(b"".join(p.tobytes() for p in part[r]), []).append(r)
+            out = set()
+            for holders in sets.values():
+                out.add(min(holders, key=lambda r: (self.owned[r], r)))
+        else:
+            by = {}
+            for r in ranks:
+                if self.candidate(t, r) is not None:
+                    by.setdefault(self.candidate(t, r), []).append(r)
+            out = set(min(sorted(by.items()),
+                          key=lambda one: (sum(self.owned[r] for r in one[1]), one[0]))[1])
+        for r in out:
+            self.owned[r] += width * sum(p.size for p in part[r])
+        return out, part
 
 
 def boxes(shape, a, b):
@@ -199,7 +407,7 @@ def hdf5_type(dtype):
         return t
     if dtype == "bool":
         return h5py.h5t.py_create(np.dtype("bool"))
-    names = {"f64": "<f8", "f32": "<f4", "f16": "<f2", "i64": "<i8", "c128": "<c16"}
+    names = {"f64": "<f8", "f32": "<f4", "f16": "<f2", "i64": "<i8", "u8": "u1", "c128": "<c16"}
     return h5py.h5t.py_create(np.dtype(names[dtype]))
 
 
@@ -261,64 +469,95 @@ def write_file(path, header, tensors, pieces):
     return seal
 
 
-def plant_in_intervals(fault, cut):
-    """Faults of who has what, planted in the first parameter's first two shards."""
+def plant(fault, tensors, parts):
+    """Faults of who has what, in the first tensor's first two ranks, and of its data."""
+    if fault == "swapped-data":
+        (a, b), (c, d) = interval(parts[0]), interval(parts[1])
+        data = tensors[0].data
+        tensors[0].data = data[4 * c:4 * d] + data[4 * a:4 * b] + data[4 * d:]
     if fault not in ("swapped-pieces", "overlap", "hole", "moved-bound"):
         return
-    (a, b), (c, d) = cut["wte.weight"][:2]
+    (a, b), (c, d) = interval(parts[0]), interval(parts[1])
     if fault == "swapped-pieces":
-        cut["wte.weight"][:2] = [(c, d), (a, b)]
+        a, b, c, d = c, d, a, b
     elif fault == "overlap":
-        cut["wte.weight"][0] = (a, b + 5)
+        b += 5
     elif fault == "hole":
-        cut["wte.weight"][0] = (a, b - 5)
+        b -= 5
     elif fault == "moved-bound":
-        cut["wte.weight"][:2] = [(a, b - 5), (c - 5, d)]
+        b, c = b - 5, c - 5
+    for rank, (x, y) in enumerate(((a, b), (c, d))):
+        whole = np.arange(tensors[0].count).reshape(tensors[0].shape)
+        parts[rank] = [whole[tuple(slice(*z) for z in zip(lo, hi))]
+                       for lo, hi in boxes(whole.shape, x, y)]
 
 
-def plant_in_data(fault, tensors, cut):
-    if fault == "swapped-data":
-        (a, b), (c, d) = cut["wte.weight"][:2]
-        data = tensors[0][6]
-        tensors[0][6] = data[4 * c:4 * d] + data[4 * a:4 * b] + data[4 * d:]
+def interval(parts):
+    """The elements of parts that follow one another."""
+    return int(parts[0].flat[0]), int(parts[-1].flat[-1]) + 1
 
 
-def collect(args, tensors, cut, rank):
-    """What a rank writes: the first replica of each shard, coordinate 0 of what all hold."""
-    table, pieces = [], []
-    for fqn, slot, dtype, shape, _, like, data in tensors:
-        count = len(data) // BYTES[dtype]
-        part = cut[fqn][rank] if like and cut[fqn] else (0, count if rank == 0 else 0)
-        if part[0] == part[1]:
-            continue
-        table.append((fqn, slot, dtype, shape))
-        at = part[0]
-        for lo, hi in boxes(shape, *part):
-            size = int(np.prod([h - l for l, h in zip(lo, hi)], dtype=np.int64))
-            raw = data[at * BYTES[dtype]:(at + size) * BYTES[dtype]]
-            behind = (count - at - size) * BYTES[dtype]
-            pieces.append((len(table) - 1, lo, hi, raw, shift(crc64(raw), behind)))
-            at += size
-    return table, pieces
+def contribution(t, part):
+    """The piece's bytes, and what they contribute: element by element is slow, but plain."""
+    size, out, data = BYTES[t.dtype], 0, []
+    rows = part.reshape(-1, part.shape[-1]) if part.ndim else part.reshape(1, 1)
+    for row in rows:
+        first, last = int(row[0]), int(row[-1])
+        data.append(t.data[first * size:(last + 1) * size])
+        out ^= shift(crc64(data[-1]), (t.count - last - 1) * size)
+    return b"".join(data), out
 
 
-def write_manifest(args, tensors, files, layout):
+def collect(args, layout, tensors):
+    """What each rank writes: its table of tensors and its pieces."""
+    tables = {rank: ([], []) for rank in range(args.world)}
+    for number, t in enumerate(tensors):
+        owners, parts = layout.owners(t)
+        if number == 0:
+            plant(args.fault, tensors, parts)
+        if args.fault == "wrong-owner" and number == 0:
+            owners = {(rank + args.world // 2) % args.world for rank in owners}
+        for rank in owners:
+            table, pieces = tables[rank]
+            if parts[rank]:
+                table.append((t.fqn, t.slot, t.dtype, t.shape))
+            for part in parts[rank]:
+                lo = np.unravel_index(part.flat[0], t.shape) if t.shape else ()
+                hi = [int(x) + 1 for x in np.unravel_index(part.flat[-1], t.shape)] \
+                    if t.shape else ()
+                data, crc = contribution(t, part)
+                pieces.append((len(table) - 1, [int(x) for x in lo], hi, data, crc))
+    return tables
+
+
+def write_manifest(args, tensors, files, layout, units, ties):
     entries = []
-    for fqn, slot, dtype, shape, unit, like, data in tensors:
-        entry = {"fqn": fqn}
-        if slot:
-            entry["slot"] = slot
-        if args.fault == "relabelled" and fqn == "head.weight" and not slot:
+    for t in tensors:
+        entry, dtype = {"fqn": t.fqn}, t.dtype
+        if t.slot:
+            entry["slot"] = t.slot
+        if args.fault == "relabelled" and t.fqn == "head.weight" and not t.slot:
             dtype = "f16"
-        entry.update(dtype=dtype, shape=list(shape), unit=unit)
-        if slot:
-            entry["like"] = like
-        entry["digest"] = "%016x" % crc64(data)
+        entry.update(dtype=dtype, shape=list(t.shape), unit=t.unit)
+        if t.role:
+            entry["role"] = t.role
+        if t.slot:
+            entry["like"] = t.like
+        entry["digest"] = "%016x" % crc64(t.data)
         entries.append(entry)
-    manifest = {"format": "reshard", "version": 1, "step": args.step,
-                "world": args.replicate * args.shard, "layout": layout, "units": UNITS,
-                "tensors": entries, "ties": [{"alias": "lm_head.weight", "of": "wte.weight"}],
+    manifest = {"format": "reshard", "version": 1, "step": args.step, "world": args.world,
+                "layout": layout, "units": units, "tensors": entries,
+                "ties": [{"alias": alias, "of": of} for alias, of in ties.items()],
                 "files": files, "crc64": ""}
+    for path, value in args.change:
+        *way, last = path.split("/")
+        at = manifest
+        for step in way:
+            at = at[int(step) if isinstance(at, list) else step]
+        if value is None:
+            del at[last]
+        else:
+            at[int(last) if isinstance(at, list) else last] = value
     text = json.dumps(manifest, indent=2)
     head = text[:text.rindex('  "crc64"')].encode()
     tail = '  "crc64": "%016x"\n}\n' % crc64(head)
@@ -326,38 +565,57 @@ def write_manifest(args, tensors, files, layout):
         out.write(head + tail.encode())
 
 
+def layout_of(args):
+    if args.formula:
+        return json.loads(args.formula)
+    layout = {"kind": args.layout, "mesh": {"replicate": args.replicate, "shard": args.shard}}
+    if args.layout == "fsdp1":
+        layout.update(orig_params=args.orig_params, forward=args.forward)
+    return layout
+
+
+def change(text):
+    path, value = text.split("=", 1)
+    return path, json.loads(value)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out")
+    parser.add_argument("--model", choices=MODELS, default="plain")
     parser.add_argument("--layout", choices=("fsdp1", "fsdp2", "ddp"), default="fsdp2")
     parser.add_argument("--replicate", type=int, default=1)
     parser.add_argument("--shard", type=int, default=1)
     parser.add_argument("--orig-params", action="store_true")
     parser.add_argument("--forward", default=None)
+    parser.add_argument("--formula", help="the layout as it is in the manifest, for the above")
+    parser.add_argument("--world", type=int, help="the ranks of the mesh, if there are no others")
+    parser.add_argument("--say", help="the layout that the manifest speaks of, if it lies")
+    parser.add_argument("--change", type=change, action="append", default=[],
+                        help="PATH=JSON: a member of the manifest; null takes it away")
     parser.add_argument("--step", type=int, default=3)
     parser.add_argument("--fault", default="")
     args = parser.parse_args()
     os.makedirs(args.out)
-    tensors, cut = state(args.step), intervals(args)
-    plant_in_intervals(args.fault, cut)
-    plant_in_data(args.fault, tensors, cut)
-    layout = {"kind": args.layout, "mesh": {"replicate": args.replicate, "shard": args.shard}}
-    if args.layout == "fsdp1":
-        layout.update(orig_params=args.orig_params, forward=args.forward)
+    formula = layout_of(args)
+    args.world = args.world or int(np.prod(list(formula["mesh"].values()), dtype=np.int64))
+    model, units, ties = MODELS[args.model]
+    tensors = state(model, args.step, args.world)
     files = []
-    for rank in range(args.shard):
-        table, pieces = collect(args, tensors, cut, rank)
+    for rank, (table, pieces) in collect(args, Layout(formula, args.world, tensors),
+                                         tensors).items():
         if not table:
             continue
         name = "rank-%05d.h5" % rank
         path = os.path.join(args.out, name)
-        header = {"step": args.step, "writer": rank, "world": args.replicate * args.shard}
+        header = {"step": args.step, "writer": rank, "world": args.world}
         seal = write_file(path, header, table, pieces)
         files.append({"name": name, "writer": rank, "bytes": os.path.getsize(path),
                       "seal": "%016x" % seal})
     if args.fault == "missing-shard":
         os.unlink(os.path.join(args.out, files.pop()["name"]))
-    write_manifest(args, tensors, files, layout)
+    write_manifest(args, tensors, files, json.loads(args.say) if args.say else formula, units,
+                   ties)
 
 
 if __name__ == "__main__":

@@ -240,12 +240,12 @@ START_TEST(faults_that_are_consistent_in_themselves_are_seen)
         enum reshard_status status;
         const char *words;
     } cases[] = {
-        {"swapped-pieces", "fsdp2", RESHARD_EFORMAT, "by shard coordinate 0 comes here"},
-        {"swapped-pieces", "fsdp1", RESHARD_EFORMAT, "by shard coordinate 0 comes here"},
+        {"swapped-pieces", "fsdp2", RESHARD_EFORMAT, "by rank 0 comes here"},
+        {"swapped-pieces", "fsdp1", RESHARD_EFORMAT, "by rank 0 comes here"},
         {"overlap", "fsdp2", RESHARD_ECOVER, "elements from 10 on are in rank-00000.h5 too"},
         {"overlap", "fsdp1", RESHARD_ECOVER, "too"},
         {"hole", "fsdp2", RESHARD_ECOVER, "elements 5 to 9 are in no readable file"},
-        {"moved-bound", "fsdp2", RESHARD_EFORMAT, "a piece of elements 0 to 9"},
+        {"moved-bound", "fsdp2", RESHARD_EFORMAT, "by the layout [0, 0] to [2, 5] by rank 0"},
         {"missing-shard", "fsdp2", RESHARD_ECOVER, "are in no readable file"},
         {"relabelled", "fsdp2", RESHARD_EFORMAT, "as bf16; dtype and shape are not the manifest's"},
         {"swapped-data", "fsdp2", RESHARD_EMISMATCH, "20 elements differ: not the state"},
@@ -328,7 +328,7 @@ START_TEST(a_flipped_bit_of_an_arena_is_named_with_file_range_and_index)
 {
     make("c", "--shard 4");
     flip("c/rank-00001.h5", first_element_of_rank_1() + 5);
-    expect("c", RESHARD_EDIGEST, "wte.weight: elements 10 to 19 contribute");
+    expect("c", RESHARD_EDIGEST, "wte.weight: elements [2, 0] to [4, 5] contribute");
     expect("c", RESHARD_EDIGEST, "wte.weight: [2, 1] is 0x");
     expect("c", RESHARD_EDIGEST, "wte.weight: its bytes have digest");
 }
