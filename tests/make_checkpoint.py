@@ -469,6 +469,15 @@ def write_file(path, header, tensors, pieces):
     return seal
 
 
+def permute(t, owners, parts):
+    """The data as of one who takes the parts for contiguous ones."""
+    order = np.concatenate([part.ravel() for rank in sorted(owners) for part in parts[rank]])
+    old = np.frombuffer(t.data, "V%d" % BYTES[t.dtype])
+    new = old.copy()
+    new[order] = old
+    t.data = new.tobytes()
+
+
 def plant(fault, tensors, parts):
     """Faults of who has what, in the first tensor's first two ranks, and of its data."""
     if fault == "swapped-data":
@@ -508,6 +517,45 @@ def contribution(t, part):
     return b"".join(data), out
 
 
+def offsets(table, pieces):
+    """Each piece with its tensor's name and slot, and its offset in the arena."""
+    used = {}
+    for row, lo, hi, data, _ in pieces:
+        fqn, slot, dtype, _ = table[row]
+        yield fqn, slot, lo, hi, used.get(dtype, 0)
+        used[dtype] = used.get(dtype, 0) + len(data) // BYTES[dtype]
+
+
+def write_index(args, tensors, tables, ties):
+    """The view of all files as one."""
+    file = h5py.File(os.path.join(args.out, "index.h5"), "w")
+    model, optim = file.create_group("model"), file.create_group("optim/state")
+    for t in tensors:
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        space = h5py.h5s.create_simple(t.shape) if t.shape else h5py.h5s.create(h5py.h5s.SCALAR)
+        for rank, (table, pieces) in tables.items():
+            rows = sum(len(p[3]) for p in pieces if table[p[0]][2] == t.dtype)
+            rows = -(-rows // 4096) * 4096 // BYTES[t.dtype]
+            for fqn, slot, lo, hi, offset in offsets(table, pieces):
+                if (fqn, slot) != (t.fqn, t.slot):
+                    continue
+                size = tuple(h - l for l, h in zip(lo, hi))
+                source, to = h5py.h5s.create_simple((rows,)), space.copy()
+                source.select_hyperslab((offset,), (int(np.prod(size, dtype=np.int64)),))
+                if size:
+                    to.select_hyperslab(tuple(lo), size)
+                plist.set_virtual(to, b"rank-%05d.h5" % rank, b"/arena/" + t.dtype.encode(),
+                                  source)
+        group = optim.require_group(t.fqn) if t.slot else model
+        name = (t.slot or t.fqn).encode()
+        dataset = h5py.Dataset(h5py.h5d.create(group.id, name, hdf5_type(t.dtype), space, plist))
+        dataset.attrs["dtype"] = np.bytes_(t.dtype)
+        dataset.attrs["digest"] = np.bytes_("%016x" % crc64(t.data))
+    for alias, of in ties.items():
+        model[alias] = model[of]
+    file.close()
+
+
 def collect(args, layout, tensors):
     """What each rank writes: its table of tensors and its pieces."""
     tables = {rank: ([], []) for rank in range(args.world)}
@@ -515,6 +563,8 @@ def collect(args, layout, tensors):
         owners, parts = layout.owners(t)
         if number == 0:
             plant(args.fault, tensors, parts)
+        if args.fault == "permute:" + t.fqn and not t.slot:
+            permute(t, owners, parts)
         if args.fault == "wrong-owner" and number == 0:
             owners = {(rank + args.world // 2) % args.world for rank in owners}
         for rank in owners:
@@ -593,6 +643,7 @@ def main():
     parser.add_argument("--say", help="the layout that the manifest speaks of, if it lies")
     parser.add_argument("--change", type=change, action="append", default=[],
                         help="PATH=JSON: a member of the manifest; null takes it away")
+    parser.add_argument("--index", action="store_true")
     parser.add_argument("--step", type=int, default=3)
     parser.add_argument("--fault", default="")
     args = parser.parse_args()
@@ -602,8 +653,8 @@ def main():
     model, units, ties = MODELS[args.model]
     tensors = state(model, args.step, args.world)
     files = []
-    for rank, (table, pieces) in collect(args, Layout(formula, args.world, tensors),
-                                         tensors).items():
+    tables = collect(args, Layout(formula, args.world, tensors), tensors)
+    for rank, (table, pieces) in tables.items():
         if not table:
             continue
         name = "rank-%05d.h5" % rank
@@ -614,6 +665,8 @@ def main():
                       "seal": "%016x" % seal})
     if args.fault == "missing-shard":
         os.unlink(os.path.join(args.out, files.pop()["name"]))
+    if args.index:
+        write_index(args, tensors, tables, ties)
     write_manifest(args, tensors, files, json.loads(args.say) if args.say else formula, units,
                    ties)
 

@@ -135,7 +135,7 @@ static enum reshard_status default_stages(const struct verify_rules *rules, uint
     if (!number)
         return reshard_error_set(error, RESHARD_ENOMEM, "no memory for the layout's rules");
     units = number_units(inventory, number);
-    each = units / stages + (units % stages != 0);
+    each = units > stages ? units / stages + (units % stages != 0) : 1;
     for (uint32_t t = 0; t < inventory->tensor_count; ++t) {
         const struct verify_tensor *tensor = &inventory->tensor[t];
 

@@ -1,0 +1,88 @@
+#include "support/rules.h"
+
+#include <check.h>
+#include <stdarg.h>
+#include <string.h>
+
+struct made made;
+
+const struct verify_rank_box given_boxes[GIVEN_BOXES] = {
+    {3, {5, 2}, {8, 6}, 2}, {0, {0, 0}, {8, 2}, 2}, {1, {0, 2}, {3, 6}, 2},
+    {1, {5, 2}, {8, 6}, 2}, {3, {0, 2}, {3, 6}, 2}, {2, {3, 2}, {5, 6}, 2},
+};
+
+void make_nothing(void)
+{
+    made.inventory = (struct verify_inventory){0, made.tensor, 8};
+    memset(made.rule, 0, sizeof made.rule);
+    made.layout = (struct verify_layout){
+        .kind = VERIFY_DDP, .world = 1, .mesh = {1, 1, 1, 1, 1}, .owner = -1, .rule = made.rule};
+}
+
+struct verify_tensor *make_tensor(const char *fqn, uint32_t unit, ...)
+{
+    struct verify_tensor *tensor = &made.tensor[made.inventory.tensor_count];
+    va_list sizes;
+
+    *tensor = (struct verify_tensor){
+        .fqn = fqn, .slot = "", .dtype = RESHARD_DTYPE_F32, .unit = unit, .like = true};
+    tensor->parameter = made.inventory.tensor_count++;
+    va_start(sizes, unit);
+    for (int size = va_arg(sizes, int); size >= 0; size = va_arg(sizes, int))
+        tensor->shape[tensor->ndim++] = (uint64_t)size;
+    va_end(sizes);
+    return tensor;
+}
+
+struct verify_tensor *make_slot(uint32_t parameter, const char *slot, bool like)
+{
+    struct verify_tensor *tensor = &made.tensor[made.inventory.tensor_count++];
+
+    *tensor = made.tensor[parameter];
+    tensor->slot = slot;
+    tensor->like = like;
+    tensor->role = VERIFY_PARAMETER;
+    tensor->ndim = like ? tensor->ndim : 0;
+    if (!like)
+        memset(tensor->shape, 0, sizeof tensor->shape);
+    return tensor;
+}
+
+void make_mesh(enum verify_layout_kind kind, uint64_t pipeline, uint64_t replicate, uint64_t shard,
+               uint64_t expert, uint64_t tensor)
+{
+    const uint64_t sizes[VERIFY_AXES] = {pipeline, replicate, shard, expert, tensor};
+
+    made.layout.kind = kind;
+    memcpy(made.layout.mesh, sizes, sizeof sizes);
+    made.layout.world = pipeline * replicate * shard * expert * tensor;
+}
+
+struct verify_rule *make_rule(const char *pattern)
+{
+    made.rule[made.layout.rule_count].pattern = pattern;
+    return &made.rule[made.layout.rule_count++];
+}
+
+void make_setting(const char *pattern, enum verify_axis axis, enum verify_how how, uint64_t number)
+{
+    make_rule(pattern)->axis[axis] = (struct verify_setting){how, number};
+}
+
+struct verify_rules *make_rules(void)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct verify_rules *rules;
+
+    ck_assert_msg(verify_rules_open(&rules, &made.inventory, &made.layout, &error) == RESHARD_OK,
+                  "%s", error.text);
+    return rules;
+}
+
+void make_boxes(const struct verify_rank_box *box, uint64_t count)
+{
+    struct verify_rule *one = make_rule("w");
+
+    one->box = box;
+    one->box_count = count;
+}
