@@ -1,7 +1,8 @@
 /*
- * The verifier on files. Checkpoints come from tests/make_checkpoint.py, a third implementation of
- * FORMAT.md and TRAINING.md; faults are planted one by one, and each must be named. The interpreter
- * is $PYTHON, the script lies beside this file.
+ * The verifier on files, of plain layouts (those of any kind are test_verify_layouts.c's).
+ * Checkpoints come from tests/make_checkpoint.py, a third implementation of FORMAT.md and
+ * TRAINING.md; faults are planted one by one, and each must be named. The interpreter is $PYTHON,
+ * the script lies beside this file.
  */
 #include "verify/files.h"
 
