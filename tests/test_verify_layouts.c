@@ -356,6 +356,33 @@ START_TEST(damage_of_a_piece_that_is_not_contiguous_is_named_with_its_place)
 }
 END_TEST
 
+START_TEST(an_index_of_other_boxes_than_the_pieces_is_named)
+{
+    const char *python = getenv("PYTHON");
+
+    make("c", "{\"kind\":\"fsdp2\",\"mesh\":{\"shard\":3},\"dim\":1}", "");
+    /* The first piece, (4, 3), as if it were (2, 6): as many elements from the same one on. */
+    run("%s -c \"import h5py; f = h5py.File('%s/c/index.h5', 'r+'); m = f['model'];"
+        "w = m['h.0.proj.weight']; v = dict(w.attrs); t, a = w.id.get_type(), w.id.get_space();"
+        "p = h5py.h5p.create(h5py.h5p.DATASET_CREATE);"
+        "o = w.virtual_sources(); s = a.copy(); s.select_hyperslab((0, 0), (2, 6));"
+        "[p.set_virtual(s if i == 0 else x.vspace, x.file_name.encode(), x.dset_name.encode(),"
+        " x.src_space) for i, x in enumerate(o)]; del m['h.0.proj.weight'];"
+        "h5py.h5d.create(m.id, b'h.0.proj.weight', t, a, p); "
+        "m['h.0.proj.weight'].attrs.update(v)\"",
+        python ? python : "/usr/bin/python3", home);
+    expect(3, RESHARD_EFORMAT,
+           "the dataset of h.0.proj.weight maps its elements from 0 on to another place");
+}
+END_TEST
+
+START_TEST(another_role_than_the_expected_one_is_named)
+{
+    make("c", "{\"kind\":\"ddp\",\"mesh\":{}}", "--change 'tensors/3/role=\"frozen\"'");
+    expect(1, RESHARD_EMISMATCH, "h.0.seen: has another dtype, shape, placement or role");
+}
+END_TEST
+
 /* --- the manifest ----------------------------------------------------------------------------- */
 
 START_TEST(manifests_that_break_a_must_are_refused)
@@ -437,6 +464,8 @@ static Suite *suite(void)
     tcase_add_loop_test(one, data_that_were_cut_otherwise_than_said_differ_from_the_truth, 0, 2);
     tcase_add_test(one, a_piece_by_another_replica_is_named);
     tcase_add_test(one, damage_of_a_piece_that_is_not_contiguous_is_named_with_its_place);
+    tcase_add_test(one, an_index_of_other_boxes_than_the_pieces_is_named);
+    tcase_add_test(one, another_role_than_the_expected_one_is_named);
     tcase_add_loop_test(one, manifests_that_break_a_must_are_refused, 0, REFUSALS);
     suite_add_tcase(all, one);
     return all;

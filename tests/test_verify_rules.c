@@ -65,6 +65,8 @@ START_TEST(fsdp2_cuts_the_dimension_that_is_asked_for_or_the_last)
     expect_parts(0, matrix);
     expect_parts(1, vector);
     expect_parts(2, scalar);
+    made.layout.dim = 2;
+    expect_parts(0, matrix);
 }
 END_TEST
 
@@ -248,37 +250,37 @@ static void expect_stage(const struct verify_rules *rules, uint32_t tensor, int 
 
 START_TEST(units_are_stages_and_the_rest_follows_what_stands_before_it)
 {
+    /* Units 1, 2 and 3 have parameters: two of them are at 0, one is at 1. Unit 4 has no number. */
+    static const int stages[] = {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0};
     struct verify_rules *rules;
 
     make_tensor("embed", 0, 2, -1);
-    make_tensor("h.0.seen", 1, 1, -1)->role =
-        VERIFY_BUFFER; /* numbered by its parameter, which comes */
+    make_tensor("h.0.seen", 1, 1, -1)->role = VERIFY_BUFFER;
     make_tensor("h.0.w", 1, 2, -1);
+    make_tensor("rope", 4, 2, -1)->role = VERIFY_BUFFER;
     make_tensor("h.1.w", 2, 2, -1)->role = VERIFY_FROZEN;
     make_tensor("between", 0, 2, -1);
     make_tensor("h.2.w", 3, 2, -1)->dtype = RESHARD_DTYPE_I32;
-    make_tensor("rope", 4, 2, -1)->role =
-        VERIFY_BUFFER; /* a unit without parameters has no number */
+    make_tensor("after", 4, 2, -1)->role = VERIFY_BUFFER;
     make_tensor("h.1.late", 2, 2, -1);
     make_tensor("norm", 0, 2, -1);
-    make_slot(5, "step", false);
+    make_slot(6, "step", false);
     make_slot(0, "exp_avg", true);
-    make_mesh(VERIFY_DDP, 2, 1, 1, 1, 1); /* three units: two at 0, one at 1 */
+    make_tensor("last", 0, 2, -1); /* after the slot of a unit at 1, which does not count */
+    make_mesh(VERIFY_DDP, 2, 1, 1, 1, 1);
     rules = make_rules();
-    for (uint32_t t = 0; t < 9; ++t)
-        expect_stage(rules, t, t == 5 || t == 6);
-    expect_stage(rules, 9, 1);
-    expect_stage(rules, 10, 0);
+    for (uint32_t t = 0; t < made.inventory.tensor_count; ++t)
+        expect_stage(rules, t, stages[t]);
     verify_rules_close(rules);
     make_setting("norm", VERIFY_PIPELINE, VERIFY_WHOLE, 0);
     make_setting("embed", VERIFY_PIPELINE, VERIFY_AT, 1);
     make_setting("h.{i}.w", VERIFY_PIPELINE, VERIFY_OF, 4);
     rules = make_rules();
-    expect_stage(rules, 8, -1);
+    expect_stage(rules, 9, -1);
     expect_stage(rules, 0, 1);
-    expect_stage(rules, 10, 1);
-    expect_stage(rules, 3, 0);
-    expect_stage(rules, 5, 1);
+    expect_stage(rules, 11, 1);
+    expect_stage(rules, 4, 0);
+    expect_stage(rules, 6, 1);
     verify_rules_close(rules);
 }
 END_TEST

@@ -28,7 +28,7 @@ bool verify_box_fits(const struct verify_box *box, const struct verify_tensor *t
 uint64_t verify_box_elements(const struct verify_box *box);
 uint64_t verify_box_first(const struct verify_box *box, const struct verify_tensor *tensor);
 
-/* Local. Order by dimension after dimension: negative, 0 for equal boxes, positive. */
+/* Local. Order by first element, then by the ends: negative, 0 for equal boxes, positive. */
 int verify_box_compare(const struct verify_box *a, const struct verify_box *b);
 
 /* Local. Where an element lies in the dense box, in elements; false when it is not in it. */

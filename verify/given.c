@@ -13,8 +13,6 @@ static int by_rank(const void *a, const void *b)
 
     if (left->rank != right->rank)
         return left->rank < right->rank ? -1 : 1;
-    if (left->first != right->first)
-        return left->first < right->first ? -1 : 1;
     return verify_box_compare(&left->box, &right->box);
 }
 
@@ -40,7 +38,6 @@ static enum reshard_status take_boxes(struct verify_given *given,
             return reshard_error_set(error, RESHARD_EINVAL,
                                      "tensor %s: boxes[%" PRIu64 "] is empty, or not within it",
                                      tensor->fqn, b);
-        to->first = verify_box_first(&to->box, tensor);
     }
     qsort(given->box, rule->box_count, sizeof *given->box, by_rank);
     return RESHARD_OK;

@@ -11,7 +11,6 @@
 struct verify_given_box {
     struct verify_box box;
     uint64_t rank;
-    uint64_t first; /* element */
 };
 
 /* A rank that has boxes: `count` of them from `box` on, by rising first element. */
