@@ -1,9 +1,9 @@
 /*
  * The files of a checkpoint, judged without the engine: every rank file keeps to FORMAT.md; every
- * element of every tensor is in exactly one piece; the pieces are those of the layout, walked row
- * by row; each piece's bytes have its contribution, and the full tensor, streamed row-major, has
- * the manifest's digest; `index.h5`, where there is one, shows just that. Where an oracle, an
- * expected inventory or another checkpoint is given, every element equals theirs.
+ * element of every tensor is in exactly one piece; the pieces are those of the layout, each written
+ * by the rank that owns it; each piece's bytes have its contribution, and the full tensor, streamed
+ * row-major, has the manifest's digest; `index.h5`, where there is one, shows just that. Where an
+ * oracle, an expected inventory or another checkpoint is given, every element equals theirs.
  *
  * Tensors are judged by several threads, each with a few MiB, whatever the model's size. A local
  * call; the checkpoint is only read.

@@ -129,13 +129,14 @@ static enum reshard_status default_stages(const struct verify_rules *rules, uint
     const uint64_t stages = rules->layout.mesh[VERIFY_PIPELINE];
     uint64_t *number = calloc((size_t)inventory->unit_count + 1, sizeof *number);
     uint64_t latest = 0;
+    uint64_t each = 1; /* units of a stage */
     uint64_t units;
-    uint64_t each;
 
     if (!number)
         return reshard_error_set(error, RESHARD_ENOMEM, "no memory for the layout's rules");
     units = number_units(inventory, number);
-    each = units > stages ? units / stages + (units % stages != 0) : 1;
+    while (each * stages < units)
+        each += 1;
     for (uint32_t t = 0; t < inventory->tensor_count; ++t) {
         const struct verify_tensor *tensor = &inventory->tensor[t];
 
