@@ -24,7 +24,8 @@ static uint64_t count_parameters(const struct reshard_model *model)
     uint64_t count = 0;
     for (uint32_t i = 0; i < reshard_model_tensor_count(model); i++) {
         const struct reshard_tensor *tensor = reshard_model_tensor(model, i);
-        count += tensor->slot[0] == '\0' ? tensor->count : 0;
+        if (!reshard_tensor_is_slot(tensor) && reshard_role_is_parameter(tensor->role))
+            count += tensor->count;
     }
     return count;
 }

@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 
+#include "core/layout_json.h"
 #include "core/manifest.h"
 #include "core/store.h"
 #include "sim/inventory.h"
@@ -28,7 +29,7 @@ struct subject {
 
 struct totals {
     uint64_t tensors;
-    uint64_t parameters; /* elements of those without a slot */
+    uint64_t parameters; /* elements of them */
     uint64_t slots;
     uint64_t bytes;
 };
@@ -136,7 +137,10 @@ static struct totals count(const struct subject *subject)
             continue;
         totals.tensors += tensor->slot[0] == '\0';
         totals.slots += tensor->slot[0] != '\0';
-        totals.parameters += tensor->slot[0] == '\0' ? tensor->count : 0;
+        totals.parameters +=
+            !reshard_tensor_is_slot(tensor) && reshard_role_is_parameter(tensor->role)
+                ? tensor->count
+                : 0;
         totals.bytes += tensor->count * reshard_dtype_bytes(tensor->dtype);
     }
     return totals;
@@ -155,17 +159,58 @@ static int refuse_filter(const struct subject *subject)
 
 /* ---- for people ---- */
 
-static void print_layout(const struct reshard_layout_options *layout)
+static void print_layout(const struct reshard_layout_options *layout, uint64_t world)
 {
+    const struct reshard_mesh mesh = reshard_layout_options_mesh(layout);
+    const bool shards =
+        layout->kind == RESHARD_LAYOUT_FSDP1 || layout->kind == RESHARD_LAYOUT_FSDP2;
     printf("%s", reshard_layout_kind_name(layout->kind));
-    if (layout->replicate > 1)
-        printf(", replicate %" PRIu64, layout->replicate);
-    if (layout->kind != RESHARD_LAYOUT_DDP)
-        printf(", shard %" PRIu64, layout->shard ? layout->shard : 1);
+    for (int d = 0; d < RESHARD_MESH_DIMS; d++)
+        if (mesh.size[d] > 1 || (d == RESHARD_MESH_SHARD && shards))
+            printf(", %s %" PRIu64, reshard_mesh_dim_name((enum reshard_mesh_dim)d), mesh.size[d]);
+    if (world > reshard_mesh_ranks(&mesh))
+        printf(", idle %" PRIu64, world - reshard_mesh_ranks(&mesh));
+    if (layout->dim > 0)
+        printf(", dim %" PRIu32, layout->dim);
     if (layout->orig_params)
         printf(", orig_params");
     if (layout->forward != RESHARD_DTYPE_NONE)
         printf(", forward %s", reshard_dtype_name(layout->forward));
+    if (layout->owner > 0)
+        printf(", owner %" PRIu64, layout->owner - 1);
+}
+
+static void print_setting(const char *name, const struct reshard_setting *setting, int *printed)
+{
+    static const char *const words[] = {
+        [RESHARD_HOW_WHOLE] = "whole",
+        [RESHARD_HOW_CUT] = "",
+        [RESHARD_HOW_AT] = "at ",
+        [RESHARD_HOW_OF] = "of ",
+    };
+    if (setting->how == RESHARD_HOW_DEFAULT)
+        return;
+    printf("%s%s %s", (*printed)++ ? ", " : "  ", name, words[setting->how]);
+    if (setting->how != RESHARD_HOW_WHOLE)
+        printf("%" PRIu64, setting->number);
+}
+
+/* One rule, as a scenario would say it but for its boxes. */
+static void print_rule(const struct reshard_rule *rule)
+{
+    int printed = 0;
+    printf("  rule ");
+    verify_text_print(rule->pattern, stdout);
+    print_setting("pipeline", &rule->pipeline, &printed);
+    print_setting("shard", &rule->shard, &printed);
+    print_setting("expert", &rule->expert, &printed);
+    print_setting("tensor", &rule->tensor, &printed);
+    for (uint32_t i = 0; i < rule->section_count; i++)
+        printf("%s%" PRIu64, i ? " " : printed++ ? ", sections " : "  sections ", rule->section[i]);
+    if (rule->box_count > 0)
+        printf("%s%" PRIu64 " box%s", printed ? ", " : "  ", rule->box_count,
+               rule->box_count == 1 ? "" : "es");
+    printf("\n");
 }
 
 static void print_head(const struct subject *subject)
@@ -177,8 +222,10 @@ static void print_head(const struct subject *subject)
     if (subject->is_checkpoint) {
         printf("  checkpoint of training step %" PRIu64 ", saved by %" PRIu64 " rank%s as ",
                manifest->step, manifest->world, manifest->world == 1 ? "" : "s");
-        print_layout(&manifest->layout);
+        print_layout(&manifest->layout, manifest->world);
         printf("\n");
+        for (uint32_t i = 0; i < manifest->layout.rule_count; i++)
+            print_rule(&manifest->layout.rule[i]);
     }
     printf("  %s parameter%s in %" PRIu64 " tensor%s",
            report_count(totals.parameters, text, sizeof(text)), totals.parameters == 1 ? "" : "s",
@@ -204,12 +251,42 @@ static int name_width(const struct subject *subject)
     return (int)width;
 }
 
+/* What follows of an entry of the model: its role where that is worth a word, and its unit. */
+static void print_role(const struct subject *subject, const struct reshard_tensor *tensor)
+{
+    const char *unit = reshard_model_unit(subject->model, tensor->unit);
+    if (reshard_tensor_is_slot(tensor))
+        return;
+    if (tensor->role != RESHARD_ROLE_PARAMETER)
+        printf("  %s", reshard_role_name(tensor->role));
+    if (tensor->other_world == RESHARD_OTHER_WORLD_KEEP)
+        printf(", kept in other worlds");
+    if (unit[0] != '\0') {
+        printf("  unit ");
+        verify_text_print(unit, stdout);
+    }
+}
+
+/* What each rank has of a model file's per_rank tensor: how many ranks there are it does not say.
+ */
+static struct reshard_shape shape_of(const struct subject *subject,
+                                     const struct reshard_tensor *tensor)
+{
+    struct reshard_shape shape = tensor->shape;
+    if (subject->is_checkpoint || tensor->role != RESHARD_ROLE_PER_RANK)
+        return shape;
+    shape.ndim--;
+    memmove(shape.size, shape.size + 1, shape.ndim * sizeof(*shape.size));
+    return shape;
+}
+
 /* A slot stands under its parameter's name, after a colon. */
 static void print_tensor(const struct subject *subject, uint32_t index, int width)
 {
     char shape[256];
     char elements[32];
     const struct reshard_tensor *tensor = reshard_model_tensor(subject->model, index);
+    const struct reshard_shape own = shape_of(subject, tensor);
     printf("  ");
     size_t columns = verify_text_print(tensor->fqn, stdout);
     if (tensor->slot[0] != '\0') {
@@ -218,16 +295,11 @@ static void print_tensor(const struct subject *subject, uint32_t index, int widt
     }
     const int named = columns < INT_MAX ? (int)columns : INT_MAX;
     printf("%*s  %-10s %-20s %15s", named < width ? width - named : 0, "",
-           reshard_dtype_name(tensor->dtype),
-           reshard_shape_print(&tensor->shape, shape, sizeof(shape)),
+           reshard_dtype_name(tensor->dtype), reshard_shape_print(&own, shape, sizeof(shape)),
            report_count(tensor->count, elements, sizeof(elements)));
     if (subject->is_checkpoint)
         printf("  %016" PRIx64, subject->manifest.digest[index]);
-    const char *unit = reshard_model_unit(subject->model, tensor->unit);
-    if (tensor->slot[0] == '\0' && unit[0] != '\0') {
-        printf("  unit ");
-        verify_text_print(unit, stdout);
-    }
+    print_role(subject, tensor);
     printf("\n");
 }
 
@@ -280,13 +352,15 @@ static json_t *tensor_value(const struct subject *subject, uint32_t index)
 {
     const struct reshard_tensor *tensor = reshard_model_tensor(subject->model, index);
     const uint64_t bytes = tensor->count * reshard_dtype_bytes(tensor->dtype);
+    const struct reshard_shape own = shape_of(subject, tensor);
     json_t *shape = json_array();
-    for (uint32_t d = 0; shape && d < tensor->shape.ndim; d++)
-        (void)json_array_append_new(shape, json_integer((json_int_t)tensor->shape.size[d]));
-    json_t *value = json_pack(
-        "{s:s, s:s, s:s, s:o, s:I, s:I, s:s}", "fqn", tensor->fqn, "slot", tensor->slot, "dtype",
-        reshard_dtype_name(tensor->dtype), "shape", shape, "elements", (json_int_t)tensor->count,
-        "bytes", (json_int_t)bytes, "unit", reshard_model_unit(subject->model, tensor->unit));
+    for (uint32_t d = 0; shape && d < own.ndim; d++)
+        (void)json_array_append_new(shape, json_integer((json_int_t)own.size[d]));
+    json_t *value = json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:s}", "fqn", tensor->fqn,
+                              "slot", tensor->slot, "role", reshard_role_name(tensor->role),
+                              "dtype", reshard_dtype_name(tensor->dtype), "shape", shape,
+                              "elements", (json_int_t)tensor->count, "bytes", (json_int_t)bytes,
+                              "unit", reshard_model_unit(subject->model, tensor->unit));
     if (value && subject->is_checkpoint)
         (void)json_object_set_new(value, "digest", digest_value(subject->manifest.digest[index]));
     return value;
@@ -327,16 +401,6 @@ static json_t *files_value(const struct subject *subject)
     return list;
 }
 
-static json_t *layout_value(const struct reshard_layout_options *layout)
-{
-    return json_pack("{s:s, s:I, s:I, s:b, s:s?}", "kind", reshard_layout_kind_name(layout->kind),
-                     "replicate", (json_int_t)(layout->replicate ? layout->replicate : 1), "shard",
-                     (json_int_t)(layout->shard ? layout->shard : 1), "orig_params",
-                     layout->orig_params, "forward",
-                     layout->forward == RESHARD_DTYPE_NONE ? NULL
-                                                           : reshard_dtype_name(layout->forward));
-}
-
 static json_t *subject_value(const struct subject *subject)
 {
     const struct totals totals = count(subject);
@@ -347,10 +411,11 @@ static json_t *subject_value(const struct subject *subject)
                   "tensors", tensors_value(subject), "ties", ties_value(subject));
     if (!value || !subject->is_checkpoint)
         return value;
-    json_t *checkpoint = json_pack(
-        "{s:I, s:I, s:o, s:b, s:o}", "step", (json_int_t)subject->manifest.step, "world",
-        (json_int_t)subject->manifest.world, "layout", layout_value(&subject->manifest.layout),
-        "whole", subject->missing == 0, "files", files_value(subject));
+    json_t *checkpoint =
+        json_pack("{s:I, s:I, s:o, s:b, s:o}", "step", (json_int_t)subject->manifest.step, "world",
+                  (json_int_t)subject->manifest.world, "layout",
+                  layout_json_encode(&subject->manifest.layout), "whole", subject->missing == 0,
+                  "files", files_value(subject));
     (void)json_object_set_new(value, "checkpoint", checkpoint);
     return value;
 }
@@ -372,9 +437,28 @@ static int print_json(const struct subject *subject, const char *name)
 
 /* ---- the command ---- */
 
+/* A checkpoint whose layout cannot be is damaged, however whole its files are. */
+static int check_layout(const struct subject *subject)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct reshard_layout *layout = NULL;
+    const enum reshard_status status =
+        reshard_layout_open(&layout, subject->manifest.model, &subject->manifest.layout, &error);
+    reshard_layout_close(layout);
+    if (!status)
+        return CLI_OK;
+    return cli_error(status == RESHARD_ENOMEM ? CLI_FAILED : CLI_DAMAGED,
+                     "%s/" MANIFEST_FILE ": layout: %s", subject->path,
+                     error.text[0] ? error.text : reshard_status_text(status));
+}
+
 static int inspect(struct subject *subject, const char *json)
 {
     int status = open_subject(subject);
+    if (status != CLI_OK)
+        return status;
+    if (subject->is_checkpoint)
+        status = check_layout(subject);
     if (status != CLI_OK)
         return status;
     if (subject->filter && count(subject).tensors == 0)

@@ -2,6 +2,9 @@
 #include "cli/options.h"
 #include "cli/place.h"
 
+#include "core/manifest.h"
+#include "core/store.h"
+#include "sim/inventory.h"
 #include "sim/scenario.h"
 #include "sim/view.h"
 #include "verify/files.h"
@@ -20,7 +23,8 @@ struct request {
 
 /* What a checkpoint is judged by besides itself. */
 struct expectation {
-    struct scenario *scenario; /* NULL: nothing was given */
+    struct scenario *scenario;   /* NULL: nothing was given */
+    struct reshard_model *model; /* what its checkpoints hold, at the world size of this one */
     struct verify_inventory inventory;
     struct verify_oracle *oracle;
 };
@@ -29,15 +33,49 @@ static void expectation_release(struct expectation *expectation)
 {
     verify_oracle_close(expectation->oracle);
     view_release(&expectation->inventory);
+    reshard_model_close(expectation->model);
     scenario_close(expectation->scenario);
 }
 
-static int expect_training(struct expectation *out, uint64_t step)
+/* How many ranks saved a checkpoint; 1 where nobody can tell, which the verification then says. */
+static uint64_t world_of(const char *directory)
+{
+    struct manifest manifest = MANIFEST_INIT;
+    char *text = NULL;
+    uint64_t bytes = 0;
+    uint64_t world = 1;
+    char *path = store_path(directory, MANIFEST_FILE);
+    if (path && !store_read_file(store_posix(), path, MANIFEST_BYTES_MAX, &text, &bytes, NULL) &&
+        !manifest_decode(&manifest, text, (size_t)bytes, path, NULL)) {
+        world = manifest.world;
+        manifest_release(&manifest);
+    }
+    free(text);
+    free(path);
+    return world;
+}
+
+/* The scenario's model without what is not saved, with a row for each rank of what is per rank. */
+static enum reshard_status make_model(struct expectation *out, uint64_t world,
+                                      struct reshard_error *error)
+{
+    struct reshard_model *whole = NULL;
+    enum reshard_status status = inventory_for_world(&whole, out->scenario->model, world, error);
+    if (!status)
+        status = reshard_model_copy(&out->model, whole, true);
+    reshard_model_close(whole);
+    return status ? status : view_of_model(&out->inventory, out->model);
+}
+
+static int expect_training(struct expectation *out, const char *directory, uint64_t step)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
     const struct scenario *scenario = out->scenario;
-    if (view_of_model(&out->inventory, scenario->model) != RESHARD_OK)
+    enum reshard_status status = make_model(out, world_of(directory), &error);
+    if (status == RESHARD_ENOMEM)
         return cli_out_of_memory();
+    if (status)
+        return cli_error(CLI_USAGE, "%s: %s", scenario->file, error.text);
     const struct verify_oracle_options options = {
         .inventory = &out->inventory,
         .optimizer = view_of_optimizer(&scenario->optimizer),
@@ -45,14 +83,14 @@ static int expect_training(struct expectation *out, uint64_t step)
         .step = step,
         .safetensors = scenario->safetensors,
     };
-    enum reshard_status status = verify_oracle_open(&out->oracle, &options, &error);
+    status = verify_oracle_open(&out->oracle, &options, &error);
     if (status == RESHARD_ENOMEM)
         return cli_out_of_memory();
     return status ? cli_error(CLI_USAGE, "%s: %s", scenario->file, error.text) : CLI_OK;
 }
 
 /* `--scenario FILE --step K`: the state that the scenario's training has after step K. */
-static int expect(struct expectation *out, const struct request *request)
+static int expect(struct expectation *out, const char *directory, const struct request *request)
 {
     uint64_t step = 0;
     if (!request->scenario && !request->step)
@@ -67,7 +105,7 @@ static int expect(struct expectation *out, const struct request *request)
     free(scenarios);
     if (status == RESHARD_ENOMEM)
         return cli_out_of_memory();
-    return status ? CLI_USAGE : expect_training(out, step);
+    return status ? CLI_USAGE : expect_training(out, directory, step);
 }
 
 static int check_directory(const char *path)
@@ -168,7 +206,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (status == CLI_OK && request.against)
         status = check_directory(request.against);
     if (status == CLI_OK)
-        status = expect(&expectation, &request);
+        status = expect(&expectation, arguments.value[0], &request);
     FILE *json = status == CLI_OK && request.json ? cli_output_open(request.json) : NULL;
     if (status == CLI_OK && request.json && !json)
         status = CLI_ENVIRONMENT;

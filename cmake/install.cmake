@@ -18,10 +18,11 @@ set(RESHARD_CMAKE_SUBDIR ${CMAKE_INSTALL_LIBDIR}/cmake/reshard)
 # Exactly what reshard.h includes, and what that includes: tests/test_tidy.sh holds this list to it.
 set(PUBLIC_HEADERS
     reshard.h
-    core/box.h core/dtype.h core/layout.h core/manifest.h core/model.h core/optimizer.h
-    core/status.h core/store.h
-    parallel/environment.h parallel/group.h parallel/host.h parallel/load.h parallel/proof.h
-    parallel/save.h parallel/state.h)
+    core/box.h core/device.h core/dtype.h core/form.h core/formula.h core/layout.h core/manifest.h
+    core/match.h core/mesh.h core/model.h core/optimizer.h core/status.h
+    core/store.h
+    parallel/environment.h parallel/exchange.h parallel/group.h parallel/host.h parallel/latest.h
+    parallel/load.h parallel/proof.h parallel/report.h parallel/save.h parallel/state.h)
 
 # The pkg-config module of the MPI that this build is against.
 if(RESHARD_MPI STREQUAL "openmpi")

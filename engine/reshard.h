@@ -7,24 +7,33 @@
  *
  *     reshard_group_open     the ranks               parallel/group.h
  *     reshard_model_open     what there is           core/model.h, core/optimizer.h
- *     reshard_layout_open    who holds what of it    core/layout.h
+ *     reshard_layout_open    who holds what of it    core/formula.h, core/layout.h
  *     reshard_state_open     where it is in memory   parallel/state.h
  *     reshard_save, reshard_load                     parallel/save.h, parallel/load.h
+ *     reshard_exchange       from memory to memory   parallel/exchange.h, core/form.h
  *
  * examples/fsdp_checkpoint.c does all of that.
  */
 #ifndef RESHARD_H
 #define RESHARD_H
 
+#include "core/device.h"
 #include "core/dtype.h"
+#include "core/form.h"
+#include "core/formula.h"
 #include "core/layout.h"
+#include "core/match.h"
+#include "core/mesh.h"
 #include "core/model.h"
 #include "core/optimizer.h"
 #include "core/status.h"
 #include "parallel/environment.h"
+#include "parallel/exchange.h"
 #include "parallel/group.h"
+#include "parallel/latest.h"
 #include "parallel/load.h"
 #include "parallel/proof.h"
+#include "parallel/report.h"
 #include "parallel/save.h"
 #include "parallel/state.h"
 

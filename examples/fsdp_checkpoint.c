@@ -103,7 +103,7 @@ static enum reshard_status bind_memory(struct training *training, struct reshard
 {
     enum reshard_status status =
         reshard_state_open(&training->state, training->layout, training->rank);
-    training->shard_count = reshard_layout_flat(training->layout, 0).shard_count;
+    training->shard_count = reshard_layout_flat(training->layout, 0, NULL).shard_count;
     for (int part = 0; part < PARTS; part++) {
         training->flat[part] = calloc(training->shard_count, sizeof(float));
         if (!training->flat[part])

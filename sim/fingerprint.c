@@ -39,17 +39,21 @@ enum reshard_status fingerprint_of(const struct reshard_model *model, const uint
 {
     const uint32_t count = reshard_model_tensor_count(model);
     enum reshard_status status = RESHARD_ENOMEM;
+    uint32_t saved = 0;
     uint64_t crc = 0;
     char **lines = calloc((size_t)count + 1, sizeof(*lines));
     if (!lines)
         return status;
     for (uint32_t t = 0; t < count; t++) {
-        lines[t] = tensor_line(reshard_model_tensor(model, t), digest[t]);
-        if (!lines[t])
+        const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
+        if (!reshard_role_is_saved(tensor->role))
+            continue;
+        lines[saved] = tensor_line(tensor, digest[t]);
+        if (!lines[saved++])
             goto cleanup;
     }
-    qsort(lines, count, sizeof(*lines), compare_lines);
-    for (uint32_t t = 0; t < count; t++)
+    qsort(lines, saved, sizeof(*lines), compare_lines);
+    for (uint32_t t = 0; t < saved; t++)
         crc = digest_crc(crc, lines[t], strlen(lines[t]));
     (void)snprintf(text, FINGERPRINT_TEXT_BYTES, "%016" PRIx64, crc);
     status = RESHARD_OK;

@@ -1,8 +1,8 @@
 /*
  * One number for a whole state: the CRC-64/XZ of the lines `fqn slot dtype shape digest`, one for
- * each tensor, sorted bytewise, each with a newline. Slot is `-` for a parameter, shape is `4x4`,
- * or `scalar` for 0 dimensions, digest 16 hexadecimal digits. It depends on names and values alone:
- * not on the order of tensors, and not on how the state is sharded.
+ * each tensor that is saved, sorted bytewise, each with a newline. Slot is `-` for a parameter,
+ * shape is `4x4`, or `scalar` for 0 dimensions, digest 16 hexadecimal digits. It depends on names
+ * and values alone: not on the order of tensors, and not on how the state is sharded.
  */
 #ifndef RESHARD_SIM_FINGERPRINT_H
 #define RESHARD_SIM_FINGERPRINT_H

@@ -42,12 +42,44 @@ static bool lies_in(const char *fqn, const char *unit)
     return length == 0 || (strncmp(fqn, unit, length) == 0 && fqn[length] == '.');
 }
 
-static enum reshard_dtype final_dtype(enum reshard_dtype dtype,
+static enum reshard_dtype final_dtype(enum reshard_dtype dtype, enum reshard_role role,
                                       const struct inventory_options *options)
 {
-    const bool replaced =
-        options->parameters != RESHARD_DTYPE_NONE && reshard_optimizer_trains(dtype);
+    const bool replaced = options->parameters != RESHARD_DTYPE_NONE &&
+                          reshard_role_is_parameter(role) && reshard_optimizer_trains(dtype);
     return replaced ? options->parameters : dtype;
+}
+
+/* The shape of a tensor as written; what each rank has, for a world of one. False, and an error was
+ * recorded, when it has too many dimensions. */
+static bool read_shape(const struct inventory_place *place, const struct language_tensor *tensor,
+                       enum reshard_role role, struct reshard_shape *out)
+{
+    const uint32_t first = role == RESHARD_ROLE_PER_RANK ? 1 : 0;
+    *out = (struct reshard_shape){.ndim = first + (uint32_t)tensor->shape.count, .size = {first}};
+    if (out->ndim > RESHARD_DIMS_MAX) {
+        yaml_error(place->document, schema_place(tensor->node, "shape"),
+                   "a per_rank tensor has at most %d dimensions: the ranks are one more",
+                   RESHARD_DIMS_MAX - 1);
+        return false;
+    }
+    if (tensor->shape.count > 0)
+        memcpy(out->size + first, tensor->shape.item, tensor->shape.count * sizeof(out->size[0]));
+    return true;
+}
+
+/* What becomes of it at another world size: a per_rank tensor's alone. */
+static enum reshard_other_world read_other_world(const struct inventory_place *place,
+                                                 const struct language_tensor *tensor,
+                                                 enum reshard_role role)
+{
+    if (tensor->other_world && role != RESHARD_ROLE_PER_RANK)
+        yaml_error(place->document, yaml_get(tensor->node, "other_world")->key,
+                   "'other_world' goes with role: per_rank; any world size loads a %s",
+                   tensor->role);
+    return tensor->other_world && strcmp(tensor->other_world, "keep") == 0
+               ? RESHARD_OTHER_WORLD_KEEP
+               : RESHARD_OTHER_WORLD_REFUSE;
 }
 
 /* Errors are recorded, so that one bad tensor does not hide the next; true when it was added. */
@@ -58,7 +90,8 @@ static bool add_tensor(struct reshard_model *model, const struct inventory_place
     char unit[RESHARD_NAME_MAX];
     const struct yaml_node *key = tensor->node->key;
     const char *unit_text = tensor->unit ? tensor->unit : place->unit ? place->unit : "";
-    struct reshard_shape shape = {.ndim = (uint32_t)tensor->shape.count};
+    enum reshard_role role = RESHARD_ROLE_PARAMETER;
+    struct reshard_shape shape;
     struct reshard_error error = RESHARD_ERROR_INIT;
     if (!expand(key->text, place->index, fqn, sizeof(fqn)) ||
         !expand(unit_text, place->index, unit, sizeof(unit))) {
@@ -71,12 +104,13 @@ static bool add_tensor(struct reshard_model *model, const struct inventory_place
                    unit);
         return false;
     }
-    if (shape.ndim > 0)
-        memcpy(shape.size, tensor->shape.item, shape.ndim * sizeof(shape.size[0]));
-    const enum reshard_dtype dtype =
-        tensor->dtype != RESHARD_DTYPE_NONE ? tensor->dtype : place->dtype;
-    if (reshard_model_add(model, fqn, unit, final_dtype(dtype, place->options), &shape, &error) ==
-        RESHARD_OK)
+    (void)reshard_role_from_name(tensor->role, &role);
+    if (!read_shape(place, tensor, role, &shape))
+        return false;
+    const enum reshard_dtype given = role == RESHARD_ROLE_OPAQUE ? RESHARD_DTYPE_U8 : place->dtype;
+    const enum reshard_dtype dtype = tensor->dtype != RESHARD_DTYPE_NONE ? tensor->dtype : given;
+    if (reshard_model_add_role(model, fqn, unit, final_dtype(dtype, role, place->options), &shape,
+                               role, read_other_world(place, tensor, role), &error) == RESHARD_OK)
         return true;
     yaml_error(place->document, key, "%s", error.text);
     return false;
@@ -198,7 +232,7 @@ static enum reshard_status add_entry(struct reshard_model *model, const char *pa
 {
     char unit[RESHARD_NAME_MAX] = "";
     size_t length = 0;
-    if (final_dtype(entry->dtype, options) != entry->dtype)
+    if (final_dtype(entry->dtype, RESHARD_ROLE_PARAMETER, options) != entry->dtype)
         return reshard_error_set(error, RESHARD_EINVAL,
                                  "%s: tensor '%s' is %s, but parameters shall be %s; values are "
                                  "never cast",
@@ -253,6 +287,45 @@ enum reshard_status inventory_open_safetensors(struct reshard_model **out, const
         return status;
     }
     *out = model;
+    return RESHARD_OK;
+}
+
+/* Worlds. */
+
+static enum reshard_status add_for_world(struct reshard_model *out,
+                                         const struct reshard_model *model, uint32_t index,
+                                         uint64_t world, struct reshard_error *error)
+{
+    const struct reshard_tensor *tensor = reshard_model_tensor(model, index);
+    struct reshard_shape shape = tensor->shape;
+    if (reshard_tensor_is_slot(tensor))
+        return reshard_model_add_slot(out, tensor->fqn, tensor->slot, tensor->dtype, &shape,
+                                      tensor->like != RESHARD_LIKE_NONE, error);
+    if (tensor->role == RESHARD_ROLE_PER_RANK)
+        shape.size[0] = world;
+    return reshard_model_add_role(out, tensor->fqn, reshard_model_unit(model, tensor->unit),
+                                  tensor->dtype, &shape, tensor->role, tensor->other_world, error);
+}
+
+enum reshard_status inventory_for_world(struct reshard_model **out,
+                                        const struct reshard_model *model, uint64_t world,
+                                        struct reshard_error *error)
+{
+    struct reshard_model *made = NULL;
+    enum reshard_status status = reshard_model_open(&made);
+    *out = NULL;
+    for (uint32_t i = 0; !status && i < reshard_model_tensor_count(model); i++)
+        status = add_for_world(made, model, i, world, error);
+    for (uint32_t i = 0; !status && i < reshard_model_tie_count(model); i++) {
+        const struct reshard_tie *tie = reshard_model_tie_at(model, i);
+        status = reshard_model_tie(made, tie->alias, reshard_model_tensor(model, tie->tensor)->fqn,
+                                   error);
+    }
+    if (status) {
+        reshard_model_close(made);
+        return status;
+    }
+    *out = made;
     return RESHARD_OK;
 }
 

@@ -35,6 +35,15 @@ RESHARD_MUST_CHECK enum reshard_status
 inventory_open_safetensors(struct reshard_model **out, const char *path,
                            const struct inventory_options *options, struct reshard_error *error);
 
+/*
+ * A copy of a model for a world of so many ranks. An inventory is for one rank: there dimension 0
+ * of a per_rank tensor, which no file writes, is 1. Errors are those of reshard_model_add_role().
+ */
+RESHARD_MUST_CHECK enum reshard_status inventory_for_world(struct reshard_model **out,
+                                                           const struct reshard_model *model,
+                                                           uint64_t world,
+                                                           struct reshard_error *error);
+
 /* The tensors written out in a scenario. EINVAL when errors were recorded in the document. */
 RESHARD_MUST_CHECK enum reshard_status
 inventory_open_written(struct reshard_model **out, struct yaml_document *document,

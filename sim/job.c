@@ -1,5 +1,8 @@
 #include "sim/job.h"
 
+#include "core/layout_json.h"
+#include "sim/inventory.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -21,35 +24,6 @@ static char *copy_text(const char *text)
 static bool copy_failed(const char *copy, const char *original)
 {
     return original && !copy;
-}
-
-/* Add one tensor to a model under construction, as `tensor` describes it. */
-static enum reshard_status add_tensor(struct reshard_model *model,
-                                      const struct reshard_tensor *tensor, const char *unit,
-                                      struct reshard_error *error)
-{
-    if (tensor->slot[0] == '\0')
-        return reshard_model_add(model, tensor->fqn, unit, tensor->dtype, &tensor->shape, error);
-    return reshard_model_add_slot(model, tensor->fqn, tensor->slot, tensor->dtype, &tensor->shape,
-                                  tensor->like != RESHARD_LIKE_NONE, error);
-}
-
-static enum reshard_status copy_model(struct reshard_model **out,
-                                      const struct reshard_model *original)
-{
-    enum reshard_status status = reshard_model_open(out);
-    if (status)
-        return status;
-    for (uint32_t i = 0; !status && i < reshard_model_tensor_count(original); i++) {
-        const struct reshard_tensor *tensor = reshard_model_tensor(original, i);
-        status = add_tensor(*out, tensor, reshard_model_unit(original, tensor->unit), NULL);
-    }
-    for (uint32_t i = 0; !status && i < reshard_model_tie_count(original); i++) {
-        const struct reshard_tie *tie = reshard_model_tie_at(original, i);
-        status = reshard_model_tie(*out, tie->alias,
-                                   reshard_model_tensor(original, tie->tensor)->fqn, NULL);
-    }
-    return status;
 }
 
 /* The steps of a world: [*begin, *end) of the scenario's, its start step excluded. */
@@ -94,8 +68,13 @@ static enum reshard_status copy_steps(struct job *job, const struct scenario_ste
         step->verb = steps[i].verb;
         step->line = steps[i].line;
         step->train = steps[i].train;
+        step->reading = steps[i].reading;
+        step->transform = steps[i].transform;
         step->verify = steps[i].verify;
         step->outcome = steps[i].expect.outcome;
+        if (step->verb == SCENARIO_RESHARD &&
+            reshard_layout_options_copy(&step->layout, &steps[i].reshard.layout))
+            return RESHARD_ENOMEM;
         step->checkpoint = copy_text(steps[i].checkpoint);
         if (copy_failed(step->checkpoint, steps[i].checkpoint))
             return RESHARD_ENOMEM;
@@ -134,16 +113,17 @@ enum reshard_status job_compile(struct job **out, const struct scenario *scenari
 
     job->world = world;
     job->ranks = start->start.ranks;
-    job->layout = start->start.layout;
     job->seed = scenario->seed;
     job->simulated = simulated;
     job->optimizer = scenario->optimizer;
     job->cluster = scenario->cluster;
     enum reshard_status status = copy_texts(job, scenario, checkpoints, folder);
     if (!status)
+        status = reshard_layout_options_copy(&job->layout, &start->start.layout);
+    if (!status)
         status = copy_steps(job, scenario->steps + begin, end - begin);
     if (!status)
-        status = copy_model(&job->model, scenario->model);
+        status = inventory_for_world(&job->model, scenario->model, job->ranks, NULL);
     if (status) {
         job_close(job);
         return status;
@@ -156,9 +136,12 @@ void job_close(struct job *job)
 {
     if (!job)
         return;
-    for (uint64_t i = 0; i < job->step_count; i++)
+    for (uint64_t i = 0; i < job->step_count; i++) {
+        reshard_layout_options_release(&job->steps[i].layout);
         free(job->steps[i].checkpoint);
+    }
     free(job->steps);
+    reshard_layout_options_release(&job->layout);
     reshard_model_close(job->model);
     free(job->safetensors);
     free(job->folder);
@@ -210,14 +193,6 @@ static json_t *optimizer_value(const struct reshard_optimizer *optimizer)
         "beta2", optimizer->beta2, "eps", optimizer->eps, "weight_decay", optimizer->weight_decay);
 }
 
-static json_t *layout_value(const struct reshard_layout_options *layout)
-{
-    return json_pack("{s:s, s:o, s:o, s:b, s:o}", "kind", reshard_layout_kind_name(layout->kind),
-                     "replicate", count_value(layout->replicate), "shard",
-                     count_value(layout->shard), "orig_params", layout->orig_params, "forward",
-                     dtype_value(layout->forward));
-}
-
 static json_t *cluster_value(const struct scenario_cluster *cluster)
 {
     return json_pack(
@@ -245,9 +220,10 @@ static json_t *tensor_value(const struct reshard_model *model, const struct resh
 {
     const char *dtype = reshard_dtype_name(tensor->dtype);
     if (tensor->slot[0] == '\0')
-        return json_pack("{s:s, s:s, s:s, s:o}", "fqn", tensor->fqn, "unit",
+        return json_pack("{s:s, s:s, s:s, s:o, s:s, s:i}", "fqn", tensor->fqn, "unit",
                          reshard_model_unit(model, tensor->unit), "dtype", dtype, "shape",
-                         shape_value(&tensor->shape));
+                         shape_value(&tensor->shape), "role", reshard_role_name(tensor->role),
+                         "other_world", (int)tensor->other_world);
     return json_pack("{s:s, s:s, s:s, s:o, s:b}", "fqn", tensor->fqn, "slot", tensor->slot, "dtype",
                      dtype, "shape", shape_value(&tensor->shape), "like",
                      tensor->like != RESHARD_LIKE_NONE);
@@ -279,17 +255,29 @@ static json_t *ties_value(const struct reshard_model *model)
     return list;
 }
 
+static json_t *form_value(const struct scenario_form *form)
+{
+    return form->given ? json_string(reshard_form_name(form->form)) : json_null();
+}
+
+static json_t *step_value(const struct job_step *step)
+{
+    json_t *layout =
+        step->verb == SCENARIO_RESHARD ? layout_json_encode(&step->layout) : json_null();
+    return json_pack(
+        "{s:s, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:s}", "verb",
+        scenario_verb_name(step->verb), "line", step->line, "train", count_value(step->train),
+        "checkpoint", text_value(step->checkpoint), "reading", scenario_reading_name(step->reading),
+        "layout", layout, "model", form_value(&step->transform.model), "optimizer",
+        form_value(&step->transform.optimizer), "rank0_only", step->transform.rank0_only, "verify",
+        count_value(step->verify), "outcome", scenario_outcome_name(step->outcome));
+}
+
 static json_t *steps_value(const struct job *job)
 {
     json_t *list = json_array();
     for (uint64_t i = 0; list && i < job->step_count; i++) {
-        const struct job_step *step = &job->steps[i];
-        json_t *item =
-            json_pack("{s:s, s:i, s:o, s:o, s:o, s:s}", "verb", scenario_verb_name(step->verb),
-                      "line", step->line, "train", count_value(step->train), "checkpoint",
-                      text_value(step->checkpoint), "verify", count_value(step->verify), "outcome",
-                      scenario_outcome_name(step->outcome));
-        if (json_array_append_new(list, item)) {
+        if (json_array_append_new(list, step_value(&job->steps[i]))) {
             json_decref(list);
             return NULL;
         }
@@ -306,7 +294,7 @@ static json_t *job_value(const struct job *job)
                      text_value(job->folder), "safetensors", text_value(job->safetensors),
                      "simulated", job->simulated, "cluster", cluster_value(&job->cluster),
                      "optimizer", optimizer_value(&job->optimizer), "layout",
-                     layout_value(&job->layout), "tensors", tensors_value(job->model), "ties",
+                     layout_json_encode(&job->layout), "tensors", tensors_value(job->model), "ties",
                      ties_value(job->model), "steps", steps_value(job));
 }
 
@@ -464,13 +452,11 @@ static void read_optimizer(struct reader *reader, const json_t *object,
 static void read_layout(struct reader *reader, const json_t *object,
                         struct reshard_layout_options *out)
 {
-    read_size(reader, object, 5, "layout");
-    if (!reshard_layout_kind_from_name(read_word(reader, object, "kind"), &out->kind))
-        read_failed(reader, "kind", "a kind of layout");
-    out->replicate = read_count(reader, object, "replicate");
-    out->shard = read_count(reader, object, "shard");
-    out->orig_params = read_flag(reader, object, "orig_params");
-    out->forward = read_dtype_or_null(reader, object, "forward");
+    struct layout_json_fault fault;
+    const enum reshard_status status = layout_json_decode(object, out, &fault);
+    if (status && !reader->status)
+        reader->status = reshard_error_set(reader->error, status, "%s: %s: %s", reader->name,
+                                           fault.where, fault.reason);
 }
 
 static void read_cluster(struct reader *reader, const json_t *object, struct scenario_cluster *out)
@@ -505,7 +491,7 @@ static void read_tensor(struct reader *reader, const json_t *object, struct resh
     const bool is_slot = json_object_get(object, "slot") != NULL;
     struct reshard_tensor tensor = {.slot = "", .like = RESHARD_LIKE_NONE};
     const char *unit = "";
-    read_size(reader, object, is_slot ? 5 : 4, "a tensor");
+    read_size(reader, object, is_slot ? 5 : 6, "a tensor");
     tensor.fqn = read_word(reader, object, "fqn");
     tensor.dtype = read_dtype(reader, object, "dtype");
     read_shape(reader, object, &tensor.shape);
@@ -516,9 +502,18 @@ static void read_tensor(struct reader *reader, const json_t *object, struct resh
             read_failed(reader, "slot", "a name");
     } else {
         unit = read_word(reader, object, "unit");
+        if (!reshard_role_from_name(read_word(reader, object, "role"), &tensor.role))
+            read_failed(reader, "role", "a role");
+        tensor.other_world = (enum reshard_other_world)read_count(reader, object, "other_world");
     }
-    if (!reader->status)
-        reader->status = add_tensor(model, &tensor, unit, reader->error);
+    if (reader->status)
+        return;
+    reader->status =
+        is_slot
+            ? reshard_model_add_slot(model, tensor.fqn, tensor.slot, tensor.dtype, &tensor.shape,
+                                     tensor.like != RESHARD_LIKE_NONE, reader->error)
+            : reshard_model_add_role(model, tensor.fqn, unit, tensor.dtype, &tensor.shape,
+                                     tensor.role, tensor.other_world, reader->error);
 }
 
 static void read_model(struct reader *reader, const json_t *root, struct reshard_model **out)
@@ -576,6 +571,45 @@ static int read_line_number(struct reader *reader, const json_t *object)
     return (int)line;
 }
 
+static enum scenario_reading read_reading(struct reader *reader, const json_t *object)
+{
+    const char *word = read_word(reader, object, "reading");
+    for (enum scenario_reading reading = SCENARIO_READ_ONCE; reading <= SCENARIO_READ_CHEAPEST;
+         reading++)
+        if (strcmp(word, scenario_reading_name(reading)) == 0)
+            return reading;
+    read_failed(reader, "reading", "a way of reading");
+    return SCENARIO_READ_ONCE;
+}
+
+static struct scenario_form read_form(struct reader *reader, const json_t *object, const char *name)
+{
+    struct scenario_form form = {!json_is_null(json_object_get(object, name)), RESHARD_FORM_FULL};
+    if (form.given && !reshard_form_from_name(read_word(reader, object, name), &form.form))
+        read_failed(reader, name, "a form, or null");
+    return form;
+}
+
+static void read_step(struct reader *reader, const json_t *object, uint64_t ranks,
+                      struct job_step *out)
+{
+    read_size(reader, object, 11, "a step");
+    out->verb = read_verb(reader, object);
+    out->line = read_line_number(reader, object);
+    out->train = read_count(reader, object, "train");
+    out->checkpoint = read_text_or_null(reader, object, "checkpoint");
+    out->reading = read_reading(reader, object);
+    out->transform.model = read_form(reader, object, "model");
+    out->transform.optimizer = read_form(reader, object, "optimizer");
+    out->transform.rank0_only = read_flag(reader, object, "rank0_only");
+    out->verify = read_count(reader, object, "verify");
+    out->outcome = read_outcome(reader, object, SCENARIO_DAMAGED);
+    if (out->verb != SCENARIO_RESHARD)
+        return;
+    read_layout(reader, json_object_get(object, "layout"), &out->layout);
+    out->layout.world = ranks;
+}
+
 static void read_steps(struct reader *reader, const json_t *root, struct job *job)
 {
     const json_t *list = read_list(reader, root, "steps");
@@ -585,17 +619,8 @@ static void read_steps(struct reader *reader, const json_t *root, struct job *jo
         read_exhausted(reader);
         return;
     }
-    for (size_t i = 0; i < count && !reader->status; i++) {
-        const json_t *item = json_array_get(list, i);
-        struct job_step *step = &job->steps[job->step_count++];
-        read_size(reader, item, 6, "a step");
-        step->verb = read_verb(reader, item);
-        step->line = read_line_number(reader, item);
-        step->train = read_count(reader, item, "train");
-        step->checkpoint = read_text_or_null(reader, item, "checkpoint");
-        step->verify = read_count(reader, item, "verify");
-        step->outcome = read_outcome(reader, item, SCENARIO_DAMAGED);
-    }
+    for (size_t i = 0; i < count && !reader->status; i++)
+        read_step(reader, json_array_get(list, i), job->ranks, &job->steps[job->step_count++]);
 }
 
 static void read_job(struct reader *reader, const json_t *root, struct job *job)
@@ -616,6 +641,7 @@ static void read_job(struct reader *reader, const json_t *root, struct job *job)
     read_cluster(reader, json_object_get(root, "cluster"), &job->cluster);
     read_optimizer(reader, json_object_get(root, "optimizer"), &job->optimizer);
     read_layout(reader, json_object_get(root, "layout"), &job->layout);
+    job->layout.world = job->ranks;
     read_model(reader, root, &job->model);
     read_steps(reader, root, job);
 }
@@ -654,14 +680,15 @@ enum reshard_status job_read(struct job **out, const char *path, struct reshard_
 char *job_result_encode(const struct job_result *result)
 {
     json_t *value = json_pack(
-        "{s:o, s:s, s:i, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "step",
+        "{s:o, s:s, s:i, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "step",
         count_value(result->step), "outcome", scenario_outcome_name(result->outcome), "status",
         result->status, "message", text_value(result->message ? result->message : ""), "seconds",
         result->seconds, "bytes_unique", count_value(result->bytes_unique), "bytes_moved",
-        count_value(result->bytes_moved), "files", count_value(result->files), "training_step",
-        count_value(result->training_step), "loaded", text_value(result->loaded), "tensors",
-        count_value(result->tensors), "elements", count_value(result->elements), "replicas",
-        count_value(result->replicas), "digest", result->digest);
+        count_value(result->bytes_moved), "bytes_sent", count_value(result->bytes_sent),
+        "bytes_lacking", count_value(result->bytes_lacking), "files", count_value(result->files),
+        "training_step", count_value(result->training_step), "loaded", text_value(result->loaded),
+        "tensors", count_value(result->tensors), "elements", count_value(result->elements),
+        "replicas", count_value(result->replicas), "digest", result->digest);
     char *line = value ? json_dumps(value, JSON_COMPACT) : NULL;
     json_decref(value);
     return line;
@@ -669,7 +696,7 @@ char *job_result_encode(const struct job_result *result)
 
 static void read_result(struct reader *reader, const json_t *root, struct job_result *out)
 {
-    read_size(reader, root, 14, "a result");
+    read_size(reader, root, 16, "a result");
     out->step = read_count(reader, root, "step");
     out->outcome = read_outcome(reader, root, SCENARIO_ERROR);
     out->status = (int)read_count(reader, root, "status");
@@ -677,6 +704,8 @@ static void read_result(struct reader *reader, const json_t *root, struct job_re
     out->seconds = read_real(reader, root, "seconds");
     out->bytes_unique = read_count(reader, root, "bytes_unique");
     out->bytes_moved = read_count(reader, root, "bytes_moved");
+    out->bytes_sent = read_count(reader, root, "bytes_sent");
+    out->bytes_lacking = read_count(reader, root, "bytes_lacking");
     out->files = read_count(reader, root, "files");
     out->training_step = read_count(reader, root, "training_step");
     out->loaded = read_text_or_null(reader, root, "loaded");

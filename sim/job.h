@@ -25,6 +25,9 @@ struct job_step {
     int line;                /* in the scenario file */
     uint64_t train;
     char *checkpoint;
+    enum scenario_reading reading;        /* load */
+    struct reshard_layout_options layout; /* reshard */
+    struct scenario_transform transform;
     uint64_t verify;
     enum scenario_outcome outcome; /* expected; any other ends the job */
 };
@@ -38,9 +41,9 @@ struct job {
     char *folder;                /* of the job file */
     char *safetensors;           /* initial parameters, or NULL */
     bool simulated;              /* whether costs are charged */
-    struct reshard_model *model; /* with the optimizer's slots */
+    struct reshard_model *model; /* for this world, with the optimizer's slots */
     struct reshard_optimizer optimizer;
-    struct reshard_layout_options layout;
+    struct reshard_layout_options layout; /* that the world begins with */
     struct scenario_cluster cluster;
     uint64_t step_count;
     struct job_step *steps;
@@ -53,8 +56,10 @@ struct job_result {
     int status;                    /* enum reshard_status */
     char *message;                 /* "" when all went well */
     double seconds;                /* finite; simulated, or wall on MPI; the slowest rank's */
-    uint64_t bytes_unique;         /* save, load: payload, once */
+    uint64_t bytes_unique;         /* save, load, reshard, transform: payload, once */
     uint64_t bytes_moved;          /* save, load: payload asked of the store */
+    uint64_t bytes_sent;           /* load, reshard, transform: payload from rank to rank */
+    uint64_t bytes_lacking;        /* the least that could have been sent */
     uint64_t files;
     uint64_t training_step; /* of the state after the step */
     char *loaded;           /* load: the checkpoint taken, else NULL */

@@ -21,41 +21,61 @@ static enum reshard_status oracle_open(struct verify_oracle **out, const struct 
     return verify_oracle_open(out, &options, error);
 }
 
-static struct verify_memory *memory_of(const struct world *world, const struct reshard_state *state)
+static struct verify_memory *memory_of(const struct holding *holding)
 {
-    struct verify_memory *memory =
-        calloc((size_t)world->inventory.tensor_count + 1, sizeof(*memory));
+    const struct arrangement *arrangement = holding->arrangement;
+    const uint32_t count = arrangement->world->inventory.tensor_count;
+    struct verify_memory *memory = calloc((size_t)count + 1, sizeof(*memory));
     if (!memory)
         return NULL;
-    for (uint32_t t = 0; t < world->inventory.tensor_count; t++) {
-        memory[t].base = reshard_state_data(state, t);
-        memory[t].bytes = reshard_state_bytes(state, t);
-        if (reshard_layout_is_flat(world->layout, t))
-            memory[t].base = reshard_state_flat(state, t, &memory[t].bytes);
+    for (uint32_t t = 0; t < count; t++) {
+        memory[t].base = reshard_state_data(holding->state, t);
+        memory[t].bytes = reshard_state_bytes(holding->state, t);
+        if (reshard_layout_is_flat(arrangement->layout, t))
+            memory[t].base = reshard_state_flat(holding->state, t, &memory[t].bytes);
     }
     return memory;
 }
 
+/* Which tensors are judged: those that move with a part. */
+static bool *judged_of(const struct world *world, enum reshard_part part)
+{
+    const struct reshard_model *model = world->job->model;
+    bool *judged = calloc((size_t)world->inventory.tensor_count + 1, sizeof(*judged));
+    for (uint32_t t = 0; judged && t < world->inventory.tensor_count; t++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
+        judged[t] = reshard_part_has(part, tensor) ||
+                    (tensor->role == RESHARD_ROLE_TRANSIENT && part != RESHARD_PART_OPTIMIZER);
+    }
+    return judged;
+}
+
 /* This rank's memory against the oracle, the elements it has of each tensor into held[tensor]. */
-static enum reshard_status judge_rank(const struct world *world, const struct reshard_state *state,
+static enum reshard_status judge_rank(const struct holding *holding, const bool *judged,
                                       const struct verify_oracle *oracle, uint64_t *held,
                                       struct reshard_error *error)
 {
-    const uint64_t rank = reshard_state_rank(state);
+    const uint64_t rank = reshard_state_rank(holding->state);
     struct verify_report report;
     struct verify_memory *memory = NULL;
     enum reshard_status status = verify_report_open(&report);
     if (status)
         goto cleanup;
-    memory = memory_of(world, state);
+    memory = memory_of(holding);
     if (!memory) {
         status =
             reshard_error_set(error, RESHARD_ENOMEM, "no memory to verify rank %" PRIu64, rank);
         goto cleanup;
     }
-    const struct verify_held_options options = {world->rules, oracle, memory, rank};
+    const struct verify_held_options options = {
+        .rules = holding->arrangement->rules,
+        .oracle = oracle,
+        .memory = memory,
+        .rank = rank,
+        .judged = judged,
+    };
     status = verify_held(&options, &report, error);
-    for (uint32_t t = 0; report.tally && t < world->inventory.tensor_count; t++)
+    for (uint32_t t = 0; report.tally && t < report.tensor_count; t++)
         held[t] = report.tally[t].held;
 
 cleanup:
@@ -66,47 +86,52 @@ cleanup:
 }
 
 /* `held` has the sums over all ranks. */
-static enum reshard_status judge_sums(const struct world *world, const uint64_t *held,
-                                      struct judgement *out, struct reshard_error *error)
+static enum reshard_status judge_sums(const struct arrangement *arrangement, const bool *judged,
+                                      const uint64_t *held, struct judgement *out,
+                                      struct reshard_error *error)
 {
-    out->tensors = world->inventory.tensor_count;
-    for (uint32_t t = 0; t < world->inventory.tensor_count; t++) {
-        const uint64_t expected = verify_rules_world_elements(world->rules, t);
-        const struct verify_tensor *tensor = &world->inventory.tensor[t];
+    const struct verify_inventory *inventory = &arrangement->world->inventory;
+    for (uint32_t t = 0; t < inventory->tensor_count; t++) {
+        const uint64_t expected = verify_rules_world_elements(arrangement->rules, t);
+        const struct verify_tensor *tensor = &inventory->tensor[t];
+        if (!judged[t])
+            continue;
         if (held[t] != expected)
             return reshard_error_set(
                 error, RESHARD_ECOVER,
                 "%s%s%s: the ranks hold %" PRIu64 " elements of it, not %" PRIu64, tensor->fqn,
                 tensor->slot[0] ? ", " : "", tensor->slot, held[t], expected);
+        out->tensors++;
         out->elements += expected;
     }
     return RESHARD_OK;
 }
 
-enum reshard_status judge_held(struct reshard_group *group, const struct world *world,
-                               const struct reshard_state *state, uint64_t step,
-                               struct judgement *out, struct reshard_error *error)
+enum reshard_status judge_held(struct reshard_group *group, const struct holding *holding,
+                               enum reshard_part part, uint64_t step, struct judgement *out,
+                               struct reshard_error *error)
 {
-    const uint32_t count = world->inventory.tensor_count;
-    const uint64_t replicate = world->job->layout.replicate;
+    const struct arrangement *arrangement = holding->arrangement;
+    const uint32_t count = arrangement->world->inventory.tensor_count;
     struct verify_oracle *oracle = NULL;
+    bool *judged = judged_of(arrangement->world, part);
     uint64_t *held = calloc((size_t)count + 1, sizeof(*held));
     enum reshard_status status = RESHARD_ENOMEM;
 
-    *out = (struct judgement){.replicas = replicate ? replicate : 1};
-    if (held)
-        status = oracle_open(&oracle, world, step, error);
+    *out = (struct judgement){.replicas = reshard_layout_options(arrangement->layout)->replicate};
+    if (held && judged)
+        status = oracle_open(&oracle, arrangement->world, step, error);
     if (!status)
-        status = judge_rank(world, state, oracle, held, error);
+        status = judge_rank(holding, judged, oracle, held, error);
     verify_oracle_close(oracle);
     if (!status && count > INT_MAX)
         status = reshard_error_set(error, RESHARD_EOVERFLOW, "too many tensors to verify");
-    status = group_agree(group, status, error);
+    status = reshard_group_agree(group, status, error);
     if (!status)
-        status = group_allreduce(group, group_comm(group), held, (int)count, MPI_UINT64_T, MPI_SUM,
-                                 error);
+        status = group_allreduce(group, held, (int)count, MPI_UINT64_T, MPI_SUM, error);
     if (!status)
-        status = judge_sums(world, held, out, error);
+        status = judge_sums(arrangement, judged, held, out, error);
     free(held);
+    free(judged);
     return status;
 }

@@ -7,8 +7,6 @@
 enum {
     NODES_MAX = 1000000,
     RANKS_PER_NODE_MAX = 1024,
-    RANKS_MAX = 10000000,
-    TRAIN_MAX = 1000000,
     REPEAT_MAX = 100000,
 };
 
@@ -26,6 +24,9 @@ static const struct schema_field any_share = {.key = "beta", .type = SCHEMA_NUMB
 
 /* Models. */
 
+static const char *const role_words[] = {"parameter", "frozen",   "buffer", "transient",
+                                         "opaque",    "per_rank", NULL};
+static const char *const other_world_words[] = {"refuse", "keep", NULL};
 static const struct schema_field tensor_fields[] = {
     {.key = "shape",
      .type = SCHEMA_LIST,
@@ -42,6 +43,17 @@ static const struct schema_field tensor_fields[] = {
      .type = SCHEMA_TEXT,
      AT(tensor, unit),
      .about = "The module whose parameters FSDP1 flattens together; the section's when absent."},
+    {.key = "role",
+     .type = SCHEMA_WORD,
+     AT(tensor, role),
+     .fallback = "parameter",
+     .words = role_words,
+     .about = "What it is; per_rank: each rank has one of that shape for itself."},
+    {.key = "other_world",
+     .type = SCHEMA_WORD,
+     AT(tensor, other_world),
+     .words = other_world_words,
+     .about = "Of a per_rank tensor: what a load at another world size does; refuse when absent."},
     END,
 };
 static const struct schema_object tensor = {
@@ -376,203 +388,10 @@ static const struct schema_object cluster = {
     .field = cluster_fields,
 };
 
-/* Steps. */
-
-static const struct schema_field mesh_fields[] = {
-    {.key = "replicate",
-     .type = SCHEMA_COUNT,
-     AT(mesh, replicate),
-     .least = 1,
-     .most = RANKS_MAX,
-     .about = "Replicas of the whole state; ranks / shard when absent."},
-    {.key = "shard",
-     .type = SCHEMA_COUNT,
-     AT(mesh, shard),
-     .least = 1,
-     .most = RANKS_MAX,
-     .about = "Ranks over which the state is cut; ranks / replicate when absent."},
-    END,
-};
-static const struct schema_object mesh = {
-    .title = "the mesh",
-    .bytes = sizeof(struct language_mesh),
-    .field = mesh_fields,
-};
-
-static const char *const layout_words[] = {"fsdp1", "fsdp2", "ddp", NULL};
-static const struct schema_field layout_fields[] = {
-    {.key = "kind",
-     .type = SCHEMA_WORD,
-     AT(layout, kind),
-     .required = true,
-     .words = layout_words,
-     .about = "fsdp1: flat parameters; fsdp2: every parameter cut on dimension 0; ddp: replicas."},
-    {.key = "mesh",
-     .type = SCHEMA_OBJECT,
-     AT(layout, mesh),
-     .object = &mesh,
-     .about = "Sizes of the mesh dimensions; their product is the ranks."},
-    {.key = "orig_params",
-     .type = SCHEMA_BOOL,
-     AT(layout, orig_params),
-     .fallback = "false",
-     .about = "fsdp1's use_orig_params: parameters are aligned, the flat one is padded."},
-    {.key = "forward",
-     .type = SCHEMA_DTYPE,
-     AT(layout, forward),
-     .dtype_allowed = reshard_optimizer_trains,
-     .about = "With orig_params: the forward dtype, whose 16 bytes are the alignment."},
-    END,
-};
-static const struct schema_object layout = {
-    .title = "the layout",
-    .bytes = sizeof(struct language_layout),
-    .field = layout_fields,
-    .shorthand = "kind",
-};
-
-static const struct schema_field start_fields[] = {
-    {.key = "ranks",
-     .type = SCHEMA_COUNT,
-     AT(start, ranks),
-     .required = true,
-     .least = 1,
-     .most = RANKS_MAX,
-     .about = "Size of the new world."},
-    {.key = "layout",
-     .type = SCHEMA_OBJECT,
-     AT(start, layout),
-     .required = true,
-     .object = &layout,
-     .about = "How the state lies on the ranks."},
-    END,
-};
-static const struct schema_object start = {
-    .title = "a start",
-    .bytes = sizeof(struct language_start),
-    .field = start_fields,
-};
-
-static const struct schema_field save_fields[] = {
-    {.key = "name",
-     .type = SCHEMA_NAME,
-     AT(save, name),
-     .required = true,
-     .about = "The new checkpoint's name."},
-    END,
-};
-static const struct schema_object save = {
-    .title = "a save",
-    .bytes = sizeof(struct language_save),
-    .field = save_fields,
-    .shorthand = "name",
-};
-
-static const struct schema_field verify_fields[] = {
-    {.key = "step",
-     .type = SCHEMA_COUNT,
-     AT(verify, step),
-     .required = true,
-     .about = "The training step whose state every rank must hold, bit for bit."},
-    END,
-};
-static const struct schema_object verify = {
-    .title = "a verify",
-    .bytes = sizeof(struct language_verify),
-    .field = verify_fields,
-};
-
-static const struct schema_field seconds_fields[] = {
-    {.key = "at_most", .type = SCHEMA_NUMBER, AT(seconds, at_most), .about = "Upper bound."},
-    {.key = "at_least", .type = SCHEMA_NUMBER, AT(seconds, at_least), .about = "Lower bound."},
-    END,
-};
-static const struct schema_object seconds = {
-    .title = "the bounds",
-    .bytes = sizeof(struct language_seconds),
-    .field = seconds_fields,
-};
-
-static const char *const outcome_words[] = {"ok", "refused", "damaged", NULL};
-static const struct schema_field expect_fields[] = {
-    {.key = "outcome",
-     .type = SCHEMA_WORD,
-     AT(expect, outcome),
-     .fallback = "ok",
-     .words = outcome_words,
-     .about = "ok; refused: an error that says no; damaged: a checkpoint found broken."},
-    {.key = "message",
-     .type = SCHEMA_TEXT,
-     AT(expect, message),
-     .about = "Must occur in the step's message."},
-    {.key = "loaded",
-     .type = SCHEMA_NAME,
-     AT(expect, loaded),
-     .about = "Of a load: the checkpoint that it took."},
-    {.key = "read_amplification",
-     .type = SCHEMA_NUMBER,
-     AT(expect, read_amplification),
-     .least = 1,
-     .about = "Of a load: payload bytes read over unique ones, at most this."},
-    {.key = "seconds",
-     .type = SCHEMA_OBJECT,
-     AT(expect, seconds),
-     .object = &seconds,
-     .about = "Bounds of the simulated seconds; not checked on real MPI."},
-    END,
-};
-static const struct schema_object expect = {
-    .title = "the expectation",
-    .bytes = sizeof(struct language_expect),
-    .field = expect_fields,
-};
-
-static const struct schema_field step_fields[] = {
-    {.key = "start",
-     .type = SCHEMA_OBJECT,
-     AT(step, start),
-     .choice = true,
-     .object = &start,
-     .about = "A new world begins with the initial state; of the last one only files survive."},
-    {.key = "train",
-     .type = SCHEMA_COUNT,
-     AT(step, train),
-     .choice = true,
-     .least = 1,
-     .most = TRAIN_MAX,
-     .about = "Train that many steps."},
-    {.key = "save",
-     .type = SCHEMA_OBJECT,
-     AT(step, save),
-     .choice = true,
-     .object = &save,
-     .about = "Save a checkpoint of that name."},
-    {.key = "load",
-     .type = SCHEMA_NAME,
-     AT(step, load),
-     .choice = true,
-     .about = "Load that checkpoint; latest: the one with the highest training step."},
-    {.key = "verify",
-     .type = SCHEMA_OBJECT,
-     AT(step, verify),
-     .choice = true,
-     .object = &verify,
-     .about = "Hold what the ranks have against the state computed without any sharding."},
-    {.key = "expect",
-     .type = SCHEMA_OBJECT,
-     AT(step, expect),
-     .object = &expect,
-     .about = "What must come of the step."},
-    END,
-};
-static const struct schema_object step = {
-    .title = "a step",
-    .bytes = sizeof(struct language_step),
-    .field = step_fields,
-};
-static const struct schema_field any_step = {.key = "step", .type = SCHEMA_OBJECT, .object = &step};
-
 /* The whole. */
+
+static const struct schema_field any_step = {
+    .key = "step", .type = SCHEMA_OBJECT, .object = &language_one_step};
 
 static const struct schema_field outcome_fields[] = {
     {.key = "checkpoints",

@@ -11,12 +11,17 @@
 extern const struct schema_object language_scenario;
 extern const struct schema_object language_model_file;
 
+/* A part of the first, in a file of its own: sim/language_steps.c. */
+extern const struct schema_object language_one_step;
+
 /* A tensor of an inventory; its node's key is its name. */
 struct language_tensor {
     const struct yaml_node *node;
     struct schema_list shape; /* uint64_t */
     enum reshard_dtype dtype; /* NONE: the inventory's */
     const char *unit;         /* NULL: the section's */
+    const char *role;
+    const char *other_world; /* NULL: not given */
 };
 
 /* An alias; its node's key is the alias. */
@@ -104,20 +109,41 @@ struct language_cluster {
     struct language_device device;
 };
 
+/* Sizes; 0: not given. */
 struct language_mesh {
     const struct yaml_node *node;
-    uint64_t replicate; /* 0: not given */
+    uint64_t pipeline;
+    uint64_t replicate;
     uint64_t shard;
+    uint64_t expert;
+    uint64_t tensor;
+};
+
+/* What is said of single tensors; its node's key is a pattern of their names. Settings and boxes
+ * are texts that sim/formula.c reads. */
+struct language_rule {
+    const struct yaml_node *node;
+    const char *pipeline;
+    const char *shard;
+    const char *expert;
+    const char *tensor;
+    struct schema_list sections; /* uint64_t */
+    struct schema_list boxes;    /* const char *, one for each rank */
 };
 
 struct language_layout {
     const struct yaml_node *node;
     const char *kind;
     struct language_mesh mesh;
+    uint64_t dim;
     bool orig_params;
     enum reshard_dtype forward;
+    uint64_t owner;
+    uint64_t idle;
+    struct schema_list tensors; /* struct language_rule */
 };
 
+/* Of a start, and of a reshard, where ranks are 0 when they are not given. */
 struct language_start {
     const struct yaml_node *node;
     uint64_t ranks;
@@ -127,6 +153,19 @@ struct language_start {
 struct language_save {
     const struct yaml_node *node;
     const char *name;
+};
+
+struct language_load {
+    const struct yaml_node *node;
+    const char *name;
+    const char *reading;
+};
+
+struct language_transform {
+    const struct yaml_node *node;
+    const char *model; /* a form; NULL: not given */
+    const char *optimizer;
+    bool rank0_only;
 };
 
 struct language_verify {
@@ -155,7 +194,9 @@ struct language_step {
     struct language_start start;
     uint64_t train;
     struct language_save save;
-    const char *load;
+    struct language_load load;
+    struct language_start reshard;
+    struct language_transform transform;
     struct language_verify verify;
     struct language_expect expect;
 };

@@ -59,7 +59,7 @@ static enum reshard_status open_results(struct rank *rank, struct reshard_error 
             status = reshard_error_set(error, RESHARD_EIO, "%s: cannot create: %s", path,
                                        strerror(errno));
     }
-    return group_agree(rank->group, status, error);
+    return reshard_group_agree(rank->group, status, error);
 }
 
 /* [collective] */
@@ -97,7 +97,7 @@ static enum reshard_status report_result(struct rank *rank, const struct job_res
                                        strerror(errno));
         free(line);
     }
-    return group_agree(rank->group, status, error);
+    return reshard_group_agree(rank->group, status, error);
 }
 
 static bool is_expected(const struct job_step *step, const struct job_result *result)
@@ -148,7 +148,7 @@ static enum reshard_status run_job(struct rank *rank, bool *expected, struct res
         status = run_step(rank, i, expected, error);
     if (status)
         return status;
-    return group_agree(rank->group, write_end(rank, error), error);
+    return reshard_group_agree(rank->group, write_end(rank, error), error);
 }
 
 int main(int argc, char **argv)

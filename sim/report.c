@@ -75,6 +75,25 @@ static void print_lines(FILE *out, const char *text)
     }
 }
 
+static void print_network(FILE *out, const struct run_step *step)
+{
+    char bytes[32];
+    if (run_step_sends(step) && step->network_bytes > 0)
+        fprintf(out, ", %s over the network",
+                report_bytes(step->network_bytes, bytes, sizeof(bytes)));
+}
+
+/* From memory to memory. */
+static void print_exchange(FILE *out, const struct run_step *step)
+{
+    char text[32];
+    fprintf(out, "  %s", report_bytes(step->bytes, text, sizeof(text)));
+    print_network(out, step);
+    if (step->tensors > 0)
+        fprintf(out, ", %s elements bitwise equal",
+                report_count(step->elements, text, sizeof(text)));
+}
+
 static void print_transfer(FILE *out, const struct run_step *step)
 {
     char bytes[32];
@@ -88,6 +107,7 @@ static void print_transfer(FILE *out, const struct run_step *step)
             report_bytes((uint64_t)((double)step->bytes / step->seconds), bytes, sizeof(bytes)));
     if (amplification >= 0)
         fprintf(out, ", read amplification %.3f", amplification);
+    print_network(out, step);
 }
 
 static void print_facts(FILE *out, const struct run_step *step)
@@ -104,6 +124,8 @@ static void print_facts(FILE *out, const struct run_step *step)
         fprintf(out, " = %s", step->loaded);
     if (step->verb == SCENARIO_SAVE || step->verb == SCENARIO_LOAD)
         print_transfer(out, step);
+    if (step->verb == SCENARIO_RESHARD || step->verb == SCENARIO_TRANSFORM)
+        print_exchange(out, step);
     if (step->verb == SCENARIO_VERIFY)
         fprintf(out, "  %" PRIu64 " tensors, %s elements bitwise equal, %s", step->tensors,
                 report_count(step->elements, count, sizeof(count)),
@@ -121,7 +143,7 @@ static void print_step(FILE *out, const struct run_report *report, const struct 
         fprintf(out, " [%s%11.6f s]", report->simulated ? "sim" : "mpi", step->seconds);
     else
         fprintf(out, " [%16s]", "");
-    fprintf(out, " %s:%d  %-6s %s", report->name, step->line, scenario_verb_name(step->verb),
+    fprintf(out, " %s:%d  %-9s %s", report->name, step->line, scenario_verb_name(step->verb),
             step->subject);
     print_facts(out, step);
     fputc('\n', out);
@@ -271,19 +293,23 @@ static json_t *lines_value(const char *text)
 static json_t *step_value(const struct run_step *step)
 {
     const double amplification = run_step_amplification(step);
-    return json_pack("{s:s, s:i, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                     "verb", scenario_verb_name(step->verb), "line", step->line, "world",
-                     (json_int_t)step->world, "ranks", (json_int_t)step->ranks, "subject",
-                     step->subject, "result", run_step_result_name(step->result), "outcome",
-                     step->reported ? json_string(scenario_outcome_name(step->outcome))
-                                    : json_null(),
-                     "seconds", step->reported ? json_real(step->seconds) : json_null(), "bytes",
-                     json_integer((json_int_t)step->bytes), "files",
-                     json_integer((json_int_t)step->files), "read_amplification",
-                     amplification >= 0 ? json_real(amplification) : json_null(), "training_step",
-                     step->reported ? json_integer((json_int_t)step->training_step) : json_null(),
-                     "loaded", step->loaded ? text_value(step->loaded) : json_null(), "message",
-                     text_value(step->message), "failures", lines_value(step->failures));
+    const bool sends = run_step_sends(step);
+    return json_pack(
+        "{s:s, s:i, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, s:o}",
+        "verb", scenario_verb_name(step->verb), "line", step->line, "world",
+        (json_int_t)step->world, "ranks", (json_int_t)step->ranks, "subject", step->subject,
+        "result", run_step_result_name(step->result), "outcome",
+        step->reported ? json_string(scenario_outcome_name(step->outcome)) : json_null(), "seconds",
+        step->reported ? json_real(step->seconds) : json_null(), "bytes",
+        json_integer((json_int_t)step->bytes), "files", json_integer((json_int_t)step->files),
+        "read_amplification", amplification >= 0 ? json_real(amplification) : json_null(),
+        "network_bytes", sends ? json_integer((json_int_t)step->network_bytes) : json_null(),
+        "network_bound", sends ? json_integer((json_int_t)step->network_bound) : json_null(),
+        "training_step",
+        step->reported ? json_integer((json_int_t)step->training_step) : json_null(), "loaded",
+        step->loaded ? text_value(step->loaded) : json_null(), "message", text_value(step->message),
+        "failures", lines_value(step->failures));
 }
 
 static json_t *steps_value(const struct run_report *report)

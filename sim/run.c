@@ -4,6 +4,7 @@
 #include "core/manifest.h"
 #include "core/store.h"
 #include "sim/cluster.h"
+#include "sim/room.h"
 #include "sim/text.h"
 
 #include <errno.h>
@@ -43,6 +44,13 @@ double run_step_amplification(const struct run_step *step)
         step->bytes == 0)
         return -1;
     return (double)step->bytes_moved / (double)step->bytes;
+}
+
+bool run_step_sends(const struct run_step *step)
+{
+    return step->reported && step->outcome == SCENARIO_OK &&
+           (step->verb == SCENARIO_LOAD || step->verb == SCENARIO_RESHARD ||
+            step->verb == SCENARIO_TRANSFORM);
 }
 
 /* ---- texts ---- */
@@ -97,6 +105,30 @@ static enum reshard_status fail_with(struct run *run, enum run_result result,
     return fail_scenario(run, result, error->text);
 }
 
+static char *describe_layout(const struct scenario_start *start)
+{
+    char ranks[48];
+    char *text = NULL;
+    const int printed =
+        asprintf(&text, "%s %s", text_plural(start->ranks, "rank", ranks, sizeof(ranks)),
+                 reshard_layout_kind_name(start->layout.kind));
+    return printed < 0 ? NULL : text;
+}
+
+static char *describe_transform(const struct scenario_transform *transform)
+{
+    const struct scenario_form *model = &transform->model;
+    const struct scenario_form *optimizer = &transform->optimizer;
+    char *text = NULL;
+    const int printed =
+        asprintf(&text, "%s%s%s%s%s%s", model->given ? "model " : "",
+                 model->given ? reshard_form_name(model->form) : "",
+                 model->given && optimizer->given ? ", " : "", optimizer->given ? "optimizer " : "",
+                 optimizer->given ? reshard_form_name(optimizer->form) : "",
+                 transform->rank0_only ? ", rank 0 only" : "");
+    return printed < 0 ? NULL : text;
+}
+
 /* What a step is about, for people. */
 static char *describe(const struct scenario_step *step)
 {
@@ -105,15 +137,16 @@ static char *describe(const struct scenario_step *step)
     int printed = -1;
     switch (step->verb) {
     case SCENARIO_START:
-        printed =
-            asprintf(&text, "%s %s", text_plural(step->start.ranks, "rank", count, sizeof(count)),
-                     reshard_layout_kind_name(step->start.layout.kind));
-        return printed < 0 ? NULL : text;
+        return describe_layout(&step->start);
+    case SCENARIO_RESHARD:
+        return describe_layout(&step->reshard);
     case SCENARIO_TRAIN:
         return strdup(text_plural(step->train, "step", count, sizeof(count)));
     case SCENARIO_SAVE:
     case SCENARIO_LOAD:
         return strdup(step->checkpoint);
+    case SCENARIO_TRANSFORM:
+        return describe_transform(&step->transform);
     case SCENARIO_VERIFY:
         printed = asprintf(&text, "step %" PRIu64, step->verify);
         return printed < 0 ? NULL : text;
@@ -302,6 +335,16 @@ static enum reshard_status check_load(struct run_step *step, const struct scenar
     return RESHARD_OK;
 }
 
+/* Never more over the network than what was lacking, whatever the scenario says. */
+static enum reshard_status check_network(struct run_step *step)
+{
+    if (!run_step_sends(step) || step->network_bytes == step->network_bound)
+        return RESHARD_OK;
+    return add_failure(&step->failures,
+                       "%" PRIu64 " bytes went over the network, where %" PRIu64 " were lacking",
+                       step->network_bytes, step->network_bound);
+}
+
 /* Hold a step that was reported against what the scenario expects of it. */
 static enum reshard_status check_step(const struct run *run, struct run_step *step,
                                       const struct scenario_expect *expect)
@@ -315,6 +358,8 @@ static enum reshard_status check_step(const struct run *run, struct run_step *st
         status = add_failure(&step->failures, "expected a message with '%s'", expect->message);
     if (!status && step->outcome == SCENARIO_OK)
         status = check_load(step, expect);
+    if (!status)
+        status = check_network(step);
     if (!status && run->options->simulated)
         status = check_seconds(step, expect);
     step->result = step->failures[0] ? RUN_STEP_FAIL : RUN_STEP_PASS;
@@ -384,6 +429,8 @@ static enum reshard_status take_result(struct run *run, uint64_t first, struct j
     step->seconds = result->seconds;
     step->bytes = result->bytes_unique;
     step->bytes_moved = result->bytes_moved;
+    step->network_bytes = result->bytes_sent;
+    step->network_bound = result->bytes_lacking;
     step->files = result->files;
     step->training_step = result->training_step;
     step->tensors = result->tensors;
@@ -591,15 +638,37 @@ static enum reshard_status launch_world(struct run *run, const struct job *job, 
     return judge_world(run, job, first);
 }
 
+/* Whether the ranks' state fits this machine's memory, where all of them are on it. */
+static enum reshard_status check_room(struct run *run, const struct job *job)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    const uint64_t room = room_free();
+    uint64_t needed = 0;
+    char text[256];
+    const enum reshard_status status = room_needed(job, &needed, &error);
+    if (status)
+        return fail_with(run, RUN_ERROR, &error);
+    if (needed <= room)
+        return RESHARD_OK;
+    (void)snprintf(text, sizeof(text),
+                   "world %" PRIu64 ", %" PRIu64 " ranks: their state is %.1f GB, and simulated "
+                   "ranks hold it in this machine's memory, of which %.1f GB are free; "
+                   "`reshard check` needs none",
+                   job->world, job->ranks, (double)needed / 1e9, (double)room / 1e9);
+    return fail_scenario(run, RUN_UNAVAILABLE, text);
+}
+
 static enum reshard_status run_world(struct run *run, uint64_t world, uint64_t first)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
     const struct run_progress *progress = &run->options->progress;
     struct job *job = NULL;
     enum reshard_status status = prepare_world(run, world, &job, &error);
-    if (status) {
+    if (status)
         status = fail_with(run, RUN_ERROR, &error);
-    } else {
+    else if (run->options->simulated)
+        status = check_room(run, job);
+    if (!status && run->report->result == RUN_PASS) {
         if (progress->tell)
             progress->tell(progress->context, run->scenario->name, world, run->report->world_count,
                            job->ranks);

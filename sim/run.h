@@ -51,7 +51,7 @@ struct run_step {
     uint64_t world;
     uint64_t ranks;
     enum run_step_result result;
-    char *subject; /* "8 ranks fsdp1", "3 steps", "step3", "step 3" */
+    char *subject; /* "8 ranks fsdp1", "3 steps", "step3", "model full", "step 3" */
     /* What happened; nothing of it where the step was not reached, or is a start. */
     bool reported;
     enum scenario_outcome outcome;
@@ -60,9 +60,11 @@ struct run_step {
     double seconds;
     uint64_t bytes; /* payload, once */
     uint64_t bytes_moved;
+    uint64_t network_bytes; /* load, reshard, transform: payload from rank to rank, */
+    uint64_t network_bound; /* and the least that could have been */
     uint64_t files;
     uint64_t training_step;
-    uint64_t tensors; /* judged by a verify */
+    uint64_t tensors; /* judged by a verify or a transform */
     uint64_t elements;
     uint64_t replicas;
     char *failures; /* what did not hold, a line each; "" */
@@ -82,7 +84,7 @@ struct run_report {
     uint64_t world_count;
     uint64_t step_count;
     struct run_step *steps;
-    uint64_t bytes;      /* payload of all saves and loads */
+    uint64_t bytes;      /* payload of all saves, loads, reshards and transforms */
     double seconds;      /* of all steps */
     double wall_seconds; /* that the run took */
 };
@@ -104,6 +106,9 @@ void run_report_release(struct run_report *report); /* accepts an empty one */
 /* "pass", "fail", "error", "invalid", "unavailable", "interrupted"; "pass", "fail", "skip". */
 const char *run_result_name(enum run_result result);
 const char *run_step_result_name(enum run_step_result result);
+
+/* Whether payload goes from rank to rank in a step that was reported as done. */
+bool run_step_sends(const struct run_step *step);
 
 /* Payload bytes asked of the store for each unique one; negative where there is none to tell. */
 double run_step_amplification(const struct run_step *step);

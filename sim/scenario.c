@@ -25,8 +25,10 @@ struct scenario_builder {
 const char *scenario_verb_name(enum scenario_verb verb)
 {
     static const char *const names[] = {
-        [SCENARIO_START] = "start", [SCENARIO_TRAIN] = "train",   [SCENARIO_SAVE] = "save",
-        [SCENARIO_LOAD] = "load",   [SCENARIO_VERIFY] = "verify",
+        [SCENARIO_START] = "start",     [SCENARIO_TRAIN] = "train",
+        [SCENARIO_SAVE] = "save",       [SCENARIO_LOAD] = "load",
+        [SCENARIO_RESHARD] = "reshard", [SCENARIO_TRANSFORM] = "transform",
+        [SCENARIO_VERIFY] = "verify",
     };
     return names[verb];
 }
@@ -40,6 +42,16 @@ const char *scenario_outcome_name(enum scenario_outcome outcome)
         [SCENARIO_ERROR] = "error",
     };
     return names[outcome];
+}
+
+const char *scenario_reading_name(enum scenario_reading reading)
+{
+    static const char *const names[] = {
+        [SCENARIO_READ_ONCE] = "once",
+        [SCENARIO_READ_EACH] = "each",
+        [SCENARIO_READ_CHEAPEST] = "cheapest",
+    };
+    return names[reading];
 }
 
 bool scenario_schema_print(FILE *out)
@@ -345,6 +357,8 @@ void scenario_close(struct scenario *scenario)
     if (!scenario)
         return;
     for (uint64_t i = 0; i < scenario->step_count; i++) {
+        reshard_layout_options_release(&scenario->steps[i].start.layout);
+        reshard_layout_options_release(&scenario->steps[i].reshard.layout);
         free(scenario->steps[i].checkpoint);
         free(scenario->steps[i].expect.message);
         free(scenario->steps[i].expect.loaded);

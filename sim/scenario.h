@@ -9,6 +9,7 @@
 #ifndef RESHARD_SIM_SCENARIO_H
 #define RESHARD_SIM_SCENARIO_H
 
+#include "core/form.h"
 #include "core/layout.h"
 #include "core/model.h"
 #include "core/optimizer.h"
@@ -33,10 +34,30 @@ struct scenario_cluster {
     double device_to_host; /* 0: state lives in host memory, staging costs nothing */
 };
 
-/* `layout:` of a start step. The mesh's sizes are complete: their product is the ranks. */
+/* Of a start, and of a reshard: the ranks that have a part in the layout, as its mesh or idle. The
+ * layout's sizes are complete, its world is the world's. */
 struct scenario_start {
     uint64_t ranks;
     struct reshard_layout_options layout;
+};
+
+/* Who reads what several ranks hold (parallel/load.h has it for the engine). */
+enum scenario_reading {
+    SCENARIO_READ_ONCE,
+    SCENARIO_READ_EACH,
+    SCENARIO_READ_CHEAPEST,
+};
+
+/* The form of a part of the state, where there is one. */
+struct scenario_form {
+    bool given;
+    enum reshard_form form;
+};
+
+struct scenario_transform {
+    struct scenario_form model; /* all but slots */
+    struct scenario_form optimizer;
+    bool rank0_only; /* the full form is */
 };
 
 enum scenario_verb {
@@ -44,6 +65,8 @@ enum scenario_verb {
     SCENARIO_TRAIN,
     SCENARIO_SAVE,
     SCENARIO_LOAD,
+    SCENARIO_RESHARD,
+    SCENARIO_TRANSFORM,
     SCENARIO_VERIFY,
 };
 
@@ -71,7 +94,10 @@ struct scenario_step {
     struct scenario_start start;
     uint64_t train;   /* steps */
     char *checkpoint; /* save, load: a name, or "latest" for load */
-    uint64_t verify;  /* the training step whose state must be held */
+    enum scenario_reading reading;
+    struct scenario_start reshard;
+    struct scenario_transform transform;
+    uint64_t verify; /* the training step whose state must be held */
     struct scenario_expect expect;
 };
 
@@ -81,8 +107,8 @@ struct scenario {
     char *about;
     uint64_t seed;
     char *safetensors;           /* the path of the file with the initial parameters, or NULL */
-    struct reshard_model *model; /* parameters with their final dtypes, ties, and the optimizer's
-                                    slots (reshard_optimizer_extend) */
+    struct reshard_model *model; /* for a world of one rank: tensors with their final dtypes, ties,
+                                    and the optimizer's slots (reshard_optimizer_extend) */
     struct reshard_optimizer optimizer;
     struct scenario_cluster cluster;
     uint64_t step_count;
@@ -106,6 +132,7 @@ void scenario_close(struct scenario *scenario); /* accepts NULL */
 /* The verb's word in the language. */
 const char *scenario_verb_name(enum scenario_verb verb);
 const char *scenario_outcome_name(enum scenario_outcome outcome);
+const char *scenario_reading_name(enum scenario_reading reading);
 
 /* Print the JSON Schema of the language, from the table that validates. False when memory ran out
  * or `out` refused. */

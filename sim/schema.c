@@ -113,7 +113,7 @@ static bool set_scalar(const struct schema_field *field, const char *text, void 
     switch (field->type) {
     case SCHEMA_TEXT:
         *(const char **)target = text;
-        return *text != '\0';
+        return *text != '\0' || field->may_be_empty;
     case SCHEMA_NAME:
         *(const char **)target = text;
         return is_name(text);

@@ -44,7 +44,8 @@ struct schema_field {
     const char *about;        /* one sentence for people */
     const char *const *words; /* NULL-terminated */
     uint64_t least;
-    uint64_t most; /* 0: no limit */
+    uint64_t most;     /* 0: no limit */
+    bool may_be_empty; /* of a text: it may be "" */
     enum quantity_kind quantity;
     bool (*dtype_allowed)(enum reshard_dtype dtype); /* NULL: all are */
     const struct schema_object *object;

@@ -1,6 +1,8 @@
 #include "sim/session.h"
 
 #include "core/digest.h"
+#include "parallel/exchange.h"
+#include "parallel/latest.h"
 #include "parallel/load.h"
 #include "parallel/proof.h"
 #include "parallel/save.h"
@@ -8,6 +10,7 @@
 #include "sim/judge.h"
 #include "sim/train.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +20,8 @@ struct session {
     const struct world *world;
     struct machine *machine;
     struct reshard_group *group;
-    struct reshard_state *state;
-    void **data;      /* of each tensor: its packed local memory */
-    uint64_t *digest; /* of each tensor, as this rank's replica set holds it */
+    struct holding live; /* what training goes on with */
+    uint64_t *digest;    /* of each tensor, as this rank's replica set holds it */
     uint64_t training_step;
 };
 
@@ -28,29 +30,41 @@ struct session {
 static struct train train_of(const struct session *session)
 {
     return (struct train){
-        .layout = session->world->layout,
+        .layout = session->live.arrangement->layout,
         .optimizer = &session->world->job->optimizer,
         .rank = reshard_group_rank(session->group),
         .seed = session->world->job->seed,
-        .data = session->data,
+        .data = session->live.data,
     };
+}
+
+/* Memory for this rank's part of the state under an arrangement. */
+static enum reshard_status hold(const struct session *session, struct holding *out,
+                                const struct arrangement *arrangement, struct reshard_error *error)
+{
+    return holding_open(out, arrangement, reshard_group_rank(session->group), error);
+}
+
+static enum reshard_status hold_layout(const struct session *session, struct holding *out,
+                                       const struct reshard_layout_options *options,
+                                       struct reshard_error *error)
+{
+    const struct arrangement *arrangement = NULL;
+    const enum reshard_status status =
+        arrangement_acquire(&arrangement, session->world, options, error);
+    return status ? status : hold(session, out, arrangement, error);
 }
 
 static enum reshard_status open_state(struct session *session, struct reshard_error *error)
 {
-    const uint32_t count = reshard_model_tensor_count(session->world->job->model);
-    enum reshard_status status = reshard_state_open(&session->state, session->world->layout,
-                                                    reshard_group_rank(session->group));
-    if (!status)
-        status = reshard_state_allocate(session->state, error);
+    const struct job *job = session->world->job;
+    const uint32_t count = reshard_model_tensor_count(job->model);
+    enum reshard_status status = hold_layout(session, &session->live, &job->layout, error);
     if (status)
         return status;
-    session->data = calloc((size_t)count + 1, sizeof(*session->data));
     session->digest = calloc((size_t)count + 1, sizeof(*session->digest));
-    if (!session->data || !session->digest)
+    if (!session->digest)
         return RESHARD_ENOMEM;
-    for (uint32_t t = 0; t < count; t++)
-        session->data[t] = reshard_state_data(session->state, t);
     const struct train train = train_of(session);
     return train_begin(&train, session->world->safetensors, error);
 }
@@ -69,7 +83,7 @@ enum reshard_status session_open(struct session **out, const struct world *world
         session->group = group;
         status = open_state(session, error);
     }
-    status = group_agree(group, status, error);
+    status = reshard_group_agree(group, status, error);
     if (status) {
         session_close(session);
         return status;
@@ -83,8 +97,7 @@ void session_close(struct session *session)
     if (!session)
         return;
     free(session->digest);
-    free(session->data);
-    reshard_state_close(session->state);
+    holding_release(&session->live);
     free(session);
 }
 
@@ -98,7 +111,7 @@ static enum reshard_status run_train(struct session *session, const struct job_s
     enum reshard_status status = RESHARD_OK;
     for (uint64_t i = 1; i <= step->train && !status; i++)
         status = train_step(&train, session->training_step + i, error);
-    status = group_agree(session->group, status, error);
+    status = reshard_group_agree(session->group, status, error);
     if (!status)
         session->training_step += step->train;
     return status;
@@ -118,7 +131,21 @@ static void describe_transfer(struct job_result *result, const struct reshard_re
 {
     result->bytes_unique = report->bytes_unique;
     result->bytes_moved = report->bytes_moved;
+    result->bytes_sent += report->bytes_sent;
+    result->bytes_lacking += report->bytes_lacking;
     result->files = report->files;
+}
+
+/* Nothing goes over the network but what a rank needs and lacks, each byte once. */
+static enum reshard_status check_bound(const struct reshard_report *report,
+                                       struct reshard_error *error)
+{
+    if (report->bytes_sent == report->bytes_lacking)
+        return RESHARD_OK;
+    return reshard_error_set(error, RESHARD_ECOVER,
+                             "%" PRIu64 " bytes went over the network, where %" PRIu64
+                             " were lacking",
+                             report->bytes_sent, report->bytes_lacking);
 }
 
 static enum reshard_status run_save(struct session *session, const struct job_step *step,
@@ -132,7 +159,7 @@ static enum reshard_status run_save(struct session *session, const struct job_st
     struct reshard_report report = {0};
     enum reshard_status status = checkpoint_path(session, step->checkpoint, path, error);
     if (!status)
-        status = reshard_save(session->group, session->state, path, &options, &report, error);
+        status = reshard_save(session->group, session->live.state, path, &options, &report, error);
     if (!status)
         describe_transfer(result, &report);
     return status;
@@ -149,32 +176,139 @@ static enum reshard_status find_checkpoint(struct session *session, const char *
     return reshard_error_set(error, RESHARD_EINVAL, "checkpoint %s: its name is too long", wanted);
 }
 
+/* How to read, and the rates by which the cheapest way is chosen: what storage gives to all ranks
+ * together, and each rank's share of its node's link. */
+static void fill_reading(struct reshard_load_options *options, enum scenario_reading reading,
+                         const struct scenario_cluster *cluster)
+{
+    static const enum reshard_reading readings[] = {
+        [SCENARIO_READ_ONCE] = RESHARD_READ_ONCE,
+        [SCENARIO_READ_EACH] = RESHARD_READ_EACH,
+        [SCENARIO_READ_CHEAPEST] = RESHARD_READ_CHEAPEST,
+    };
+    options->reading = readings[reading];
+    options->storage_rate = cluster->storage_servers
+                                ? cluster->storage_read * (double)cluster->storage_servers
+                                : cluster->disk_read * (double)cluster->nodes;
+    options->network_rate = cluster->network_bandwidth / (double)cluster->ranks_per_node;
+}
+
 static enum reshard_status run_load(struct session *session, const struct job_step *step,
                                     struct job_result *result, struct reshard_error *error)
 {
     char name[RESHARD_NAME_MAX];
     char path[PATH_MAX];
-    const struct reshard_load_options options = {.store = machine_store(session->machine)};
+    struct reshard_load_options options = {.store = machine_store(session->machine)};
     struct reshard_report report = {0};
+    fill_reading(&options, step->reading, &session->world->job->cluster);
     enum reshard_status status = find_checkpoint(session, step->checkpoint, name, error);
     if (!status)
         status = checkpoint_path(session, name, path, error);
     if (!status)
-        status = reshard_load(session->group, session->state, path, &options, &report, error);
+        status = reshard_load(session->group, session->live.state, path, &options, &report, error);
     if (status)
         return status;
     session->training_step = report.step;
     describe_transfer(result, &report);
     result->loaded = strdup(name);
-    return group_agree(session->group, result->loaded ? RESHARD_OK : RESHARD_ENOMEM, error);
+    status =
+        reshard_group_agree(session->group, result->loaded ? RESHARD_OK : RESHARD_ENOMEM, error);
+    return status ? status : check_bound(&report, error);
+}
+
+/* [collective] Fill one holding's part of the state from another's. */
+static enum reshard_status carry(struct session *session, const struct holding *source,
+                                 const struct holding *target, enum reshard_part part,
+                                 struct job_result *result, struct reshard_error *error)
+{
+    const struct reshard_exchange_options options = {.part = part};
+    struct reshard_report report = {0};
+    const enum reshard_status status =
+        reshard_exchange(session->group, source->state, target->state, &options, &report, error);
+    if (status)
+        return status;
+    result->bytes_unique += report.bytes_unique;
+    result->bytes_sent += report.bytes_sent;
+    result->bytes_lacking += report.bytes_lacking;
+    return check_bound(&report, error);
+}
+
+/* The state goes on in `next` when all went well, and as it was otherwise. */
+static enum reshard_status go_on(struct session *session, struct holding *next,
+                                 enum reshard_status status)
+{
+    if (status) {
+        holding_release(next);
+        return status;
+    }
+    holding_release(&session->live);
+    session->live = *next;
+    return RESHARD_OK;
+}
+
+static enum reshard_status run_reshard(struct session *session, const struct job_step *step,
+                                       struct job_result *result, struct reshard_error *error)
+{
+    struct holding next = {0};
+    enum reshard_status status = reshard_group_agree(
+        session->group, hold_layout(session, &next, &step->layout, error), error);
+    if (!status)
+        status = carry(session, &session->live, &next, RESHARD_PART_ALL, result, error);
+    return go_on(session, &next, status);
+}
+
+/* [collective] Carry a part into its form, judge it there, and carry it on into `next`. */
+static enum reshard_status by_way_of(struct session *session, const struct scenario_form *form,
+                                     bool rank0_only, enum reshard_part part, struct holding *next,
+                                     struct job_result *result, struct reshard_error *error)
+{
+    const struct arrangement *arrangement = NULL;
+    struct holding formed = {0};
+    struct judgement judgement = {0};
+    const uint64_t moved = result->bytes_unique;
+    enum reshard_status status =
+        arrangement_acquire_form(&arrangement, session->live.arrangement, form->form,
+                                 rank0_only && form->form == RESHARD_FORM_FULL, error);
+    if (!status)
+        status = hold(session, &formed, arrangement, error);
+    status = reshard_group_agree(session->group, status, error);
+    if (!status)
+        status = carry(session, &session->live, &formed, part, result, error);
+    if (!status)
+        status =
+            judge_held(session->group, &formed, part, session->training_step, &judgement, error);
+    result->bytes_unique = moved; /* the way back counts it once more */
+    if (!status)
+        status = carry(session, &formed, next, part, result, error);
+    result->tensors += judgement.tensors;
+    result->elements += judgement.elements;
+    holding_release(&formed);
+    return status;
+}
+
+static enum reshard_status run_transform(struct session *session, const struct job_step *step,
+                                         struct job_result *result, struct reshard_error *error)
+{
+    const struct scenario_form *const forms[] = {&step->transform.model,
+                                                 &step->transform.optimizer};
+    static const enum reshard_part parts[] = {RESHARD_PART_MODEL, RESHARD_PART_OPTIMIZER};
+    const struct reshard_layout *live = session->live.arrangement->layout;
+    struct holding next = {0};
+    enum reshard_status status = reshard_group_agree(
+        session->group, hold_layout(session, &next, reshard_layout_options(live), error), error);
+    for (int i = 0; !status && i < 2; i++)
+        status = forms[i]->given ? by_way_of(session, forms[i], step->transform.rank0_only,
+                                             parts[i], &next, result, error)
+                                 : carry(session, &session->live, &next, parts[i], result, error);
+    return go_on(session, &next, status);
 }
 
 static enum reshard_status run_verify(struct session *session, const struct job_step *step,
                                       struct job_result *result, struct reshard_error *error)
 {
     struct judgement judgement;
-    enum reshard_status status =
-        judge_held(session->group, session->world, session->state, step->verify, &judgement, error);
+    enum reshard_status status = judge_held(session->group, &session->live, RESHARD_PART_ALL,
+                                            step->verify, &judgement, error);
     if (status)
         return status;
     if (session->training_step != step->verify)
@@ -198,6 +332,10 @@ static enum reshard_status run_verb(struct session *session, const struct job_st
         return run_save(session, step, result, error);
     case SCENARIO_LOAD:
         return run_load(session, step, result, error);
+    case SCENARIO_RESHARD:
+        return run_reshard(session, step, result, error);
+    case SCENARIO_TRANSFORM:
+        return run_transform(session, step, result, error);
     case SCENARIO_VERIFY:
         return run_verify(session, step, result, error);
     default:
@@ -236,7 +374,7 @@ static enum reshard_status run_timed(struct session *session, const struct job_s
                                      struct job_result *result, struct reshard_error *failure)
 {
     struct reshard_group *group = session->group;
-    enum reshard_status status = group_agree(group, RESHARD_OK, failure);
+    enum reshard_status status = reshard_group_agree(group, RESHARD_OK, failure);
     if (status)
         return status;
     const double begin = machine_seconds(session->machine);
@@ -245,8 +383,7 @@ static enum reshard_status run_timed(struct session *session, const struct job_s
     result->status = outcome;
     if (outcome == RESHARD_EMPI)
         return outcome;
-    return group_allreduce(group, group_comm(group), &result->seconds, 1, MPI_DOUBLE, MPI_MAX,
-                           failure);
+    return group_allreduce(group, &result->seconds, 1, MPI_DOUBLE, MPI_MAX, failure);
 }
 
 /* The state's one number, from memory. Replicas that differ have no such number: EDIGEST. */
@@ -254,19 +391,14 @@ static enum reshard_status digest_state(struct session *session, struct job_resu
                                         struct reshard_error *error)
 {
     const struct reshard_model *model = session->world->job->model;
-    const size_t bytes = reshard_model_tensor_count(model) * sizeof(*session->digest);
     struct reshard_group *group = session->group;
     enum reshard_status status =
-        reshard_state_digest(group, session->state, RESHARD_PART_ALL, session->digest, error);
+        reshard_state_digest(group, session->live.state, RESHARD_PART_ALL, session->digest, error);
     if (status)
         return status;
-    status = group_agree_value(group, digest_crc(0, session->digest, bytes),
-                               "the digest of this rank's replica of the state", error);
-    if (status)
-        return status == RESHARD_EMISMATCH ? RESHARD_EDIGEST : status;
     if (reshard_group_rank(group) == 0)
         status = fingerprint_of(model, session->digest, result->digest);
-    return group_agree(group, status, error);
+    return reshard_group_agree(group, status, error);
 }
 
 /* Digests cost a pass over the state, and training alone asks for none until the job's end. */
@@ -292,5 +424,5 @@ enum reshard_status session_step(struct session *session, uint64_t index, struct
         reshard_error_append(&failure, "%s", reshard_status_text(result->status));
     result->message = strdup(failure.text);
     status = result->message ? RESHARD_OK : RESHARD_ENOMEM;
-    return group_agree(session->group, status, error);
+    return reshard_group_agree(session->group, status, error);
 }

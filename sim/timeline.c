@@ -1,5 +1,7 @@
 #include "sim/timeline.h"
 
+#include "sim/formula.h"
+#include "sim/inventory.h"
 #include "sim/suggest.h"
 
 #include <inttypes.h>
@@ -10,6 +12,7 @@
 struct timeline_checkpoint {
     const char *name;
     uint64_t step;
+    uint64_t ranks; /* of the world that saves it */
     int line;
 };
 
@@ -19,101 +22,160 @@ struct timeline {
     bool started;
     bool lost; /* after a load that failed half-way nobody can say what the ranks hold */
     uint64_t step;
+    uint64_t ranks;              /* of the world */
+    struct reshard_model *model; /* the scenario's, for this world */
+    const struct reshard_layout_options
+        *live; /* how the state lies; NULL where that is not known */
     uint64_t checkpoint_count;
     struct timeline_checkpoint *checkpoint;
 };
 
-/* start. */
+/* start and reshard. */
 
-static void complete_ddp(struct yaml_document *document, const struct language_start *start,
-                         struct reshard_layout_options *layout)
+/* The model as this world has it; NULL where it cannot be, or there is none. */
+static enum reshard_status build_model(struct timeline *timeline, const struct yaml_node *node,
+                                       uint64_t ranks)
 {
-    const struct language_mesh *mesh = &start->layout.mesh;
-    layout->replicate = start->ranks;
-    layout->shard = 1;
-    if (mesh->shard > 1)
-        yaml_error(document, yaml_get(mesh->node, "shard"),
-                   "a ddp layout shards nothing; leave 'shard' out");
-    if (mesh->replicate != 0 && mesh->replicate != start->ranks)
-        yaml_error(document, yaml_get(mesh->node, "replicate"),
-                   "a ddp layout replicates over all %" PRIu64 " ranks, not %" PRIu64, start->ranks,
-                   mesh->replicate);
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    reshard_model_close(timeline->model);
+    timeline->model = NULL;
+    if (!timeline->scenario->model)
+        return RESHARD_OK;
+    const enum reshard_status status =
+        inventory_for_world(&timeline->model, timeline->scenario->model, ranks, &error);
+    if (status == RESHARD_ENOMEM)
+        return status;
+    if (status)
+        yaml_error(timeline->document, node, "%s", error.text);
+    return RESHARD_OK;
 }
 
-/* One size given leaves the other to be what is over; two must make the ranks. */
-static void complete_mesh(struct yaml_document *document, const struct language_start *start,
-                          struct reshard_layout_options *layout)
+/* Complete the layout of `out->ranks`; then the engine has the last word on whether it fits the
+ * model. `*fits` says that the state can lie so; false without an error where that is expected. */
+static enum reshard_status build_layout(struct timeline *timeline,
+                                        const struct language_start *start, bool refusable,
+                                        struct scenario_start *out, bool *fits)
 {
-    const struct language_mesh *mesh = &start->layout.mesh;
-    const uint64_t given =
-        (mesh->replicate ? mesh->replicate : 1) * (mesh->shard ? mesh->shard : 1);
-    layout->replicate = mesh->replicate ? mesh->replicate : 1;
-    layout->shard = mesh->shard ? mesh->shard : start->ranks / layout->replicate;
-    if (mesh->shard && !mesh->replicate)
-        layout->replicate = start->ranks / mesh->shard;
-    if (layout->replicate * layout->shard == start->ranks)
-        return;
-    if (mesh->shard && mesh->replicate)
-        yaml_error(document, schema_place(start->layout.node, "mesh"),
-                   "the mesh has %" PRIu64 " x %" PRIu64 " = %" PRIu64 " places, but the world has "
-                   "%" PRIu64 " ranks",
-                   mesh->replicate, mesh->shard, given, start->ranks);
-    else
-        yaml_error(document, mesh->node->first, "%" PRIu64 " does not divide the %" PRIu64 " ranks",
-                   given, start->ranks);
-}
-
-static bool complete_layout(struct timeline *timeline, const struct language_start *start,
-                            struct reshard_layout_options *layout)
-{
-    struct yaml_document *document = timeline->document;
-    const uint64_t before = yaml_error_count(document);
-    const struct yaml_node *node = start->layout.node;
-    layout->orig_params = start->layout.orig_params;
-    layout->forward = start->layout.forward;
-    (void)reshard_layout_kind_from_name(start->layout.kind, &layout->kind);
-    if (layout->kind == RESHARD_LAYOUT_DDP)
-        complete_ddp(document, start, layout);
-    else
-        complete_mesh(document, start, layout);
-    if (layout->orig_params && layout->kind != RESHARD_LAYOUT_FSDP1)
-        yaml_error(document, yaml_get(node, "orig_params"),
-                   "'orig_params' is fsdp1's; only there are parameters flat");
-    if (layout->forward != RESHARD_DTYPE_NONE && !layout->orig_params)
-        yaml_error(document, yaml_get(node, "forward"),
-                   "'forward' sets the alignment that orig_params: true brings; add it, or leave "
-                   "'forward' out");
-    return yaml_error_count(document) == before;
-}
-
-/* The engine has the last word on whether the layout fits the model. */
-static void check_layout(struct timeline *timeline, const struct yaml_node *node,
-                         const struct reshard_layout_options *options)
-{
+    const struct formula_place place = {timeline->document, timeline->model, timeline->ranks,
+                                        out->ranks};
     struct reshard_layout *layout = NULL;
     struct reshard_error error = RESHARD_ERROR_INIT;
-    if (timeline->scenario->model &&
-        reshard_layout_open(&layout, timeline->scenario->model, options, &error) != RESHARD_OK)
-        yaml_error(timeline->document, node, "%s", error.text);
+    enum reshard_status status = formula_build(&out->layout, &place, &start->layout);
+    *fits = status == RESHARD_OK;
+    if (status || !timeline->model)
+        return status == RESHARD_EINVAL ? RESHARD_OK : status;
+    status = reshard_layout_open(&layout, timeline->model, &out->layout, &error);
     reshard_layout_close(layout);
+    *fits = status == RESHARD_OK;
+    if (status == RESHARD_ENOMEM)
+        return status;
+    if (status && !refusable)
+        yaml_error(timeline->document, schema_place(start->node, "layout"), "%s", error.text);
+    return RESHARD_OK;
 }
 
-static void build_start(struct timeline *timeline, const struct language_start *start,
-                        struct scenario_start *out)
+static enum reshard_status build_start(struct timeline *timeline,
+                                       const struct language_start *start,
+                                       struct scenario_start *out)
 {
     const struct scenario_cluster *cluster = &timeline->scenario->cluster;
     const uint64_t room = cluster->nodes * cluster->ranks_per_node;
+    bool fits = false;
     out->ranks = start->ranks;
     timeline->started = true;
     timeline->lost = false;
     timeline->step = 0;
+    timeline->ranks = start->ranks;
     if (start->ranks > room)
         yaml_error(timeline->document, schema_place(start->node, "ranks"),
                    "%" PRIu64 " ranks do not fit: the cluster has nodes: %" PRIu64
                    " with ranks_per_node: %" PRIu64 ", room for %" PRIu64,
                    start->ranks, cluster->nodes, cluster->ranks_per_node, room);
-    if (complete_layout(timeline, start, &out->layout))
-        check_layout(timeline, schema_place(start->node, "layout"), &out->layout);
+    enum reshard_status status =
+        build_model(timeline, schema_place(start->node, "ranks"), start->ranks);
+    if (!status)
+        status = build_layout(timeline, start, false, out, &fits);
+    timeline->live = fits ? &out->layout : NULL;
+    return status;
+}
+
+static enum reshard_status build_reshard(struct timeline *timeline,
+                                         const struct language_start *reshard,
+                                         struct scenario_step *out)
+{
+    const bool refused = out->expect.outcome == SCENARIO_REFUSED;
+    bool fits = false;
+    out->reshard.ranks = reshard->ranks ? reshard->ranks : timeline->ranks;
+    if (reshard->ranks > timeline->ranks) {
+        yaml_error(timeline->document, schema_place(reshard->node, "ranks"),
+                   "the world has %" PRIu64 " ranks here; only a start makes it larger",
+                   timeline->ranks);
+        return RESHARD_OK;
+    }
+    const enum reshard_status status =
+        build_layout(timeline, reshard, refused, &out->reshard, &fits);
+    if (!refused)
+        timeline->live = fits ? &out->reshard.layout : NULL;
+    return status;
+}
+
+/* transform. */
+
+static struct scenario_form form_of(const char *name)
+{
+    struct scenario_form form = {name != NULL, RESHARD_FORM_FULL};
+    if (name)
+        (void)reshard_form_from_name(name, &form.form);
+    return form;
+}
+
+/* Whether the live layout's state has that form. */
+static enum reshard_status check_form(struct timeline *timeline, const struct yaml_node *node,
+                                      const struct scenario_form *form)
+{
+    struct reshard_layout *live = NULL;
+    struct reshard_layout *layout = NULL;
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    if (!form->given || !timeline->model || !timeline->live)
+        return RESHARD_OK;
+    enum reshard_status status =
+        reshard_layout_open(&live, timeline->model, timeline->live, &error);
+    if (!status)
+        status = reshard_form_layout(&layout, live, form->form, false, &error);
+    reshard_layout_close(layout);
+    reshard_layout_close(live);
+    if (status && status != RESHARD_ENOMEM)
+        yaml_error(timeline->document, node, "%s", error.text);
+    return status == RESHARD_ENOMEM ? status : RESHARD_OK;
+}
+
+static enum reshard_status build_transform(struct timeline *timeline,
+                                           const struct language_transform *transform,
+                                           struct scenario_step *out)
+{
+    struct yaml_document *document = timeline->document;
+    const struct yaml_node *node = transform->node;
+    struct scenario_transform *made = &out->transform;
+    *made = (struct scenario_transform){form_of(transform->model), form_of(transform->optimizer),
+                                        transform->rank0_only};
+    const bool full = (made->model.given && made->model.form == RESHARD_FORM_FULL) ||
+                      (made->optimizer.given && made->optimizer.form == RESHARD_FORM_FULL);
+    if (!made->model.given && !made->optimizer.given)
+        yaml_error(document, node->key,
+                   "a transform needs 'model' or 'optimizer', or both: full, sharded or local");
+    else if (made->rank0_only && !full)
+        yaml_error(document, yaml_get(node, "rank0_only"),
+                   "only the full form can be rank 0's "
+                   "alone");
+    if (made->optimizer.given && timeline->scenario->optimizer.name == RESHARD_OPTIMIZER_NONE)
+        yaml_error(document, yaml_get(node, "optimizer"),
+                   "without an optimizer there are no states to carry; add optimizer: adamw");
+    if (out->expect.outcome == SCENARIO_REFUSED)
+        return RESHARD_OK;
+    const enum reshard_status status =
+        check_form(timeline, schema_place(node, "model"), &made->model);
+    return reshard_first_failure(
+        status, check_form(timeline, schema_place(node, "optimizer"), &made->optimizer));
 }
 
 /* save and load. */
@@ -160,7 +222,8 @@ static void build_save(struct timeline *timeline, const struct language_step *st
     const struct timeline_checkpoint *existing = find_checkpoint(timeline, name);
     if (strcmp(name, "latest") == 0)
         yaml_error(timeline->document, node,
-                   "'latest' means the newest checkpoint and cannot be the name of one");
+                   "'latest' means the checkpoint with the highest training step and cannot be the "
+                   "name of one");
     else if (existing && out->expect.outcome == SCENARIO_OK)
         yaml_error(timeline->document, node,
                    "'%s' is saved in line %d already and a checkpoint is never overwritten; choose "
@@ -168,33 +231,63 @@ static void build_save(struct timeline *timeline, const struct language_step *st
                    name, existing->line);
     if (!existing && out->expect.outcome == SCENARIO_OK)
         timeline->checkpoint[timeline->checkpoint_count++] =
-            (struct timeline_checkpoint){name, timeline->step, out->line};
+            (struct timeline_checkpoint){name, timeline->step, timeline->ranks, out->line};
+}
+
+/* What ranks have for themselves fits another world only where that is allowed. */
+static void check_worlds(const struct timeline *timeline, const struct yaml_node *node,
+                         const struct timeline_checkpoint *source)
+{
+    const struct reshard_model *model = timeline->scenario->model;
+    for (uint32_t t = 0; model && t < reshard_model_tensor_count(model); t++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
+        if (tensor->role != RESHARD_ROLE_PER_RANK ||
+            tensor->other_world != RESHARD_OTHER_WORLD_REFUSE || source->ranks == timeline->ranks)
+            continue;
+        yaml_error(timeline->document, node,
+                   "'%s' was saved by %" PRIu64 " ranks, each with a '%s' of its own, and there "
+                   "are %" PRIu64
+                   " now; say other_world: keep there, or expect: {outcome: refused}",
+                   source->name, source->ranks, tensor->fqn, timeline->ranks);
+        return;
+    }
+}
+
+static enum scenario_reading reading_from_name(const char *name)
+{
+    enum scenario_reading reading = SCENARIO_READ_ONCE;
+    while (reading < SCENARIO_READ_CHEAPEST && strcmp(scenario_reading_name(reading), name) != 0)
+        reading++;
+    return reading;
 }
 
 static void build_load(struct timeline *timeline, const struct language_step *step,
-                       const struct scenario_step *out)
+                       struct scenario_step *out)
 {
-    const struct yaml_node *node = yaml_get(step->node, "load");
-    const bool latest = strcmp(step->load, "latest") == 0;
+    const struct yaml_node *node = schema_place(step->load.node, "name");
+    const char *name = step->load.name;
+    const bool latest = strcmp(name, "latest") == 0;
     const struct timeline_checkpoint *source =
-        latest ? latest_checkpoint(timeline) : find_checkpoint(timeline, step->load);
+        latest ? latest_checkpoint(timeline) : find_checkpoint(timeline, name);
     const char *loaded = step->expect.loaded;
+    out->reading = reading_from_name(step->load.reading);
     timeline->lost = timeline->lost || out->expect.outcome == SCENARIO_DAMAGED;
     if (loaded && !find_checkpoint(timeline, loaded))
         unknown_checkpoint(timeline, yaml_get(step->expect.node, "loaded"), loaded, "");
-    else if (loaded && !latest && strcmp(loaded, step->load) != 0)
+    else if (loaded && !latest && strcmp(loaded, name) != 0)
         yaml_error(timeline->document, yaml_get(step->expect.node, "loaded"),
-                   "the step loads '%s', so it cannot have loaded '%s'", step->load, loaded);
+                   "the step loads '%s', so it cannot have loaded '%s'", name, loaded);
     if (out->expect.outcome != SCENARIO_OK)
         return;
     timeline->lost = false;
-    if (source)
+    if (source) {
         timeline->step = source->step;
-    else if (latest)
+        check_worlds(timeline, node, source);
+    } else if (latest)
         yaml_error(timeline->document, node,
                    "no step before saves a checkpoint, so there is no latest one");
     else
-        unknown_checkpoint(timeline, node, step->load,
+        unknown_checkpoint(timeline, node, name,
                            "; if the load must fail, say expect: {outcome: refused}");
 }
 
@@ -224,7 +317,9 @@ static bool outcome_possible(enum scenario_verb verb, enum scenario_outcome outc
 {
     if (outcome == SCENARIO_OK)
         return true;
-    return verb == SCENARIO_LOAD || (verb == SCENARIO_SAVE && outcome == SCENARIO_REFUSED);
+    return verb == SCENARIO_LOAD ||
+           (outcome == SCENARIO_REFUSED &&
+            (verb == SCENARIO_SAVE || verb == SCENARIO_RESHARD || verb == SCENARIO_TRANSFORM));
 }
 
 static void check_expect(struct timeline *timeline, const struct language_expect *expect,
@@ -287,13 +382,12 @@ static enum scenario_verb given_verb(const struct yaml_node *step)
     return verb;
 }
 
-static void build_verb(struct timeline *timeline, const struct language_step *step,
-                       struct scenario_step *out)
+static enum reshard_status build_verb(struct timeline *timeline, const struct language_step *step,
+                                      struct scenario_step *out)
 {
     switch (out->verb) {
     case SCENARIO_START:
-        build_start(timeline, &step->start, &out->start);
-        break;
+        return build_start(timeline, &step->start, &out->start);
     case SCENARIO_TRAIN:
         build_train(timeline, step);
         break;
@@ -303,10 +397,15 @@ static void build_verb(struct timeline *timeline, const struct language_step *st
     case SCENARIO_LOAD:
         build_load(timeline, step, out);
         break;
+    case SCENARIO_RESHARD:
+        return build_reshard(timeline, &step->reshard, out);
+    case SCENARIO_TRANSFORM:
+        return build_transform(timeline, &step->transform, out);
     case SCENARIO_VERIFY:
         build_verify(timeline, step);
         break;
     }
+    return RESHARD_OK;
 }
 
 static enum reshard_status build_step(struct timeline *timeline, const struct language_step *step,
@@ -317,15 +416,15 @@ static enum reshard_status build_step(struct timeline *timeline, const struct la
     out->line = value->key->line;
     out->train = step->train;
     out->verify = step->verify.step;
-    const enum reshard_status status = build_expect(&step->expect, &out->expect);
+    enum reshard_status status = build_expect(&step->expect, &out->expect);
     if (out->verb != SCENARIO_START && !timeline->started)
         yaml_error(timeline->document, value->key,
                    "there is no world to %s in yet; the first step must be a start",
                    value->key->text);
     else
-        build_verb(timeline, step, out);
+        status = reshard_first_failure(status, build_verb(timeline, step, out));
     check_expect(timeline, &step->expect, out);
-    const char *name = out->verb == SCENARIO_SAVE ? step->save.name : step->load;
+    const char *name = out->verb == SCENARIO_SAVE ? step->save.name : step->load.name;
     return reshard_first_failure(status, copy_text(name, &out->checkpoint));
 }
 
@@ -337,6 +436,20 @@ static bool uses_checkpoints(const struct scenario *scenario)
             return true;
     }
     return false;
+}
+
+/* Nothing removes a checkpoint, so one that is saved is there at the end. */
+static void check_listed(struct timeline *timeline, const struct yaml_node *list,
+                         const struct language_outcome *expect,
+                         const struct timeline_checkpoint *saved)
+{
+    const char *const *name = expect->checkpoints.item;
+    for (uint64_t i = 0; i < expect->checkpoints.count; i++)
+        if (strcmp(name[i], saved->name) == 0)
+            return;
+    yaml_error(timeline->document, list,
+               "'%s' is saved in line %d and will be there at the end, but is not in this list",
+               saved->name, saved->line);
 }
 
 static enum reshard_status build_expected(struct timeline *timeline,
@@ -361,6 +474,8 @@ static enum reshard_status build_expected(struct timeline *timeline,
         status = reshard_first_failure(status, copy_text(name[i], &scenario->checkpoints[i]));
         scenario->checkpoint_count++;
     }
+    for (uint64_t i = 0; list && i < timeline->checkpoint_count; i++)
+        check_listed(timeline, list, expect, &timeline->checkpoint[i]);
     return status;
 }
 
@@ -386,6 +501,7 @@ enum reshard_status timeline_build(struct scenario *scenario, struct yaml_docume
                    "%" PRIu64 " nodes without shared storage keep their checkpoints apart, on each "
                    "node's own disk; add storage: to the cluster, or use one node",
                    scenario->cluster.nodes);
+    reshard_model_close(timeline.model);
     free(timeline.checkpoint);
     return status;
 }

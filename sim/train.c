@@ -444,7 +444,10 @@ static enum reshard_status parameter_step(const struct train *train, uint32_t te
         status = reshard_model_find(model, fqn, "step", &count_slot);
     if (status != RESHARD_OK)
         return reshard_error_set(error, status, "%s: the model lacks a slot of AdamW", fqn);
+    /* Who has nothing of a parameter, not even an empty shard, has no account of its steps. */
     float *slot = train->data[count_slot];
+    if (slot == NULL)
+        return RESHARD_OK;
     status = step_count(slot, fqn, &counted, error);
     if (status != RESHARD_OK)
         return status;
@@ -474,7 +477,8 @@ enum reshard_status train_step(const struct train *train, uint64_t step,
                                  "there is no optimizer to train with: give one, as in adamw");
     for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++) {
         const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
-        if (tensor->slot[0] != '\0' || !reshard_optimizer_trains(tensor->dtype))
+        if (tensor->slot[0] != '\0' || tensor->role != RESHARD_ROLE_PARAMETER ||
+            !reshard_optimizer_trains(tensor->dtype))
             continue;
         enum reshard_status status = parameter_step(train, t, step, error);
         if (status != RESHARD_OK)

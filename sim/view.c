@@ -3,6 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A buffer that is not saved is a buffer where memory is judged, and in no checkpoint. */
+static enum verify_role view_of_role(const struct reshard_tensor *tensor)
+{
+    static const enum verify_role roles[RESHARD_ROLE_COUNT] = {
+        [RESHARD_ROLE_PARAMETER] = VERIFY_PARAMETER, [RESHARD_ROLE_FROZEN] = VERIFY_FROZEN,
+        [RESHARD_ROLE_BUFFER] = VERIFY_BUFFER,       [RESHARD_ROLE_TRANSIENT] = VERIFY_BUFFER,
+        [RESHARD_ROLE_OPAQUE] = VERIFY_OPAQUE,       [RESHARD_ROLE_PER_RANK] = VERIFY_PER_RANK,
+    };
+    return reshard_tensor_is_slot(tensor) ? VERIFY_PARAMETER : roles[tensor->role];
+}
+
 static enum reshard_status view_of_tensor(struct verify_tensor *out,
                                           const struct reshard_model *model, uint32_t index)
 {
@@ -14,6 +25,7 @@ static enum reshard_status view_of_tensor(struct verify_tensor *out,
         .ndim = tensor->shape.ndim,
         .unit = tensor->unit,
         .like = tensor->like != RESHARD_LIKE_NONE,
+        .role = view_of_role(tensor),
     };
     for (uint32_t d = 0; d < tensor->shape.ndim; d++)
         out->shape[d] = tensor->shape.size[d];
@@ -45,24 +57,100 @@ void view_release(struct verify_inventory *inventory)
     memset(inventory, 0, sizeof(*inventory));
 }
 
-struct verify_layout view_of_layout(const struct reshard_layout_options *options)
+static struct verify_setting view_of_setting(struct reshard_setting setting)
+{
+    static const enum verify_how hows[] = {
+        [RESHARD_HOW_DEFAULT] = VERIFY_UNSET, [RESHARD_HOW_WHOLE] = VERIFY_WHOLE,
+        [RESHARD_HOW_CUT] = VERIFY_CUT,       [RESHARD_HOW_AT] = VERIFY_AT,
+        [RESHARD_HOW_OF] = VERIFY_OF,
+    };
+    return (struct verify_setting){hows[setting.how], setting.number};
+}
+
+static struct verify_rank_box view_of_box(const struct reshard_rank_box *given)
+{
+    struct verify_rank_box box = {.rank = given->rank, .ndim = given->box.ndim};
+    for (uint32_t d = 0; d < box.ndim; d++) {
+        box.begin[d] = given->box.begin[d];
+        box.end[d] = given->box.end[d];
+    }
+    return box;
+}
+
+/* The rule's boxes go to `box`, which has room for them. */
+static struct verify_rule view_of_rule(const struct reshard_rule *rule, struct verify_rank_box *box)
+{
+    for (uint64_t i = 0; i < rule->box_count; i++)
+        box[i] = view_of_box(&rule->box[i]);
+    return (struct verify_rule){
+        .pattern = rule->pattern,
+        .axis = {[VERIFY_PIPELINE] = view_of_setting(rule->pipeline),
+                 [VERIFY_SHARD] = view_of_setting(rule->shard),
+                 [VERIFY_EXPERT] = view_of_setting(rule->expert),
+                 [VERIFY_TENSOR] = view_of_setting(rule->tensor)},
+        .section = rule->section_count ? rule->section : NULL,
+        .section_count = rule->section_count,
+        .box = rule->box_count ? box : NULL,
+        .box_count = rule->box_count,
+    };
+}
+
+static uint64_t count_boxes(const struct reshard_layout_options *options)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < options->rule_count; i++)
+        count += options->rule[i].box_count;
+    return count;
+}
+
+static struct verify_layout view_of_formula(const struct reshard_layout_options *options)
 {
     static const enum verify_layout_kind kinds[] = {
         [RESHARD_LAYOUT_FSDP1] = VERIFY_FSDP1,
         [RESHARD_LAYOUT_FSDP2] = VERIFY_FSDP2,
         [RESHARD_LAYOUT_DDP] = VERIFY_DDP,
+        [RESHARD_LAYOUT_BOXES] = VERIFY_BOXES,
     };
-    const uint64_t replicate = options->replicate ? options->replicate : 1;
-    const uint64_t shard = options->shard ? options->shard : 1;
-
     return (struct verify_layout){
         .kind = kinds[options->kind],
-        .world = replicate * shard,
-        .mesh = {1, replicate, shard, 1, 1},
+        .world = options->world,
+        .mesh = {[VERIFY_PIPELINE] = options->pipeline,
+                 [VERIFY_REPLICATE] = options->replicate,
+                 [VERIFY_SHARD] = options->shard,
+                 [VERIFY_EXPERT] = options->expert,
+                 [VERIFY_TENSOR] = options->tensor},
+        .dim = options->dim,
         .orig_params = options->orig_params,
         .forward = options->forward,
-        .owner = -1,
+        .owner = (int64_t)options->owner - 1,
+        .rule_count = options->rule_count,
     };
+}
+
+enum reshard_status view_of_layout(struct view_layout *out,
+                                   const struct reshard_layout_options *options)
+{
+    uint64_t boxes = 0;
+    *out = (struct view_layout){.layout = view_of_formula(options)};
+    out->rule = calloc((size_t)options->rule_count + 1, sizeof(*out->rule));
+    out->box = calloc((size_t)count_boxes(options) + 1, sizeof(*out->box));
+    if (!out->rule || !out->box) {
+        view_layout_release(out);
+        return RESHARD_ENOMEM;
+    }
+    for (uint32_t i = 0; i < options->rule_count; i++) {
+        out->rule[i] = view_of_rule(&options->rule[i], out->box + boxes);
+        boxes += options->rule[i].box_count;
+    }
+    out->layout.rule = out->rule;
+    return RESHARD_OK;
+}
+
+void view_layout_release(struct view_layout *layout)
+{
+    free(layout->rule);
+    free(layout->box);
+    memset(layout, 0, sizeof(*layout));
 }
 
 struct verify_optimizer view_of_optimizer(const struct reshard_optimizer *optimizer)

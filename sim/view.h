@@ -17,8 +17,17 @@ RESHARD_MUST_CHECK enum reshard_status view_of_model(struct verify_inventory *ou
                                                      const struct reshard_model *model);
 void view_release(struct verify_inventory *inventory);
 
-/* Local. The same formula. */
-struct verify_layout view_of_layout(const struct reshard_layout_options *options);
+/* A formula, with the memory of its rules; what they point to is borrowed from the options. */
+struct view_layout {
+    struct verify_layout layout;
+    struct verify_rule *rule;
+    struct verify_rank_box *box;
+};
+
+/* Local. The same formula, of options that are complete; ENOMEM. */
+RESHARD_MUST_CHECK enum reshard_status view_of_layout(struct view_layout *out,
+                                                      const struct reshard_layout_options *options);
+void view_layout_release(struct view_layout *layout); /* accepts an empty one */
 
 /* Local. The same hyperparameters. */
 struct verify_optimizer view_of_optimizer(const struct reshard_optimizer *optimizer);

@@ -2,34 +2,13 @@
 
 #include "sim/view.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-static enum reshard_status open_layouts(struct world *world, struct reshard_error *error)
-{
-    const struct job *job = world->job;
-    const struct verify_layout judged = view_of_layout(&job->layout);
-    enum reshard_status status =
-        reshard_layout_open(&world->layout, job->model, &job->layout, error);
-    if (status)
-        return status;
-    if (reshard_layout_holders(world->layout) != job->ranks)
-        return reshard_error_set(error, RESHARD_EMISMATCH,
-                                 "the job is for %" PRIu64 " ranks, its layout for %" PRIu64,
-                                 job->ranks, reshard_layout_holders(world->layout));
-    status = view_of_model(&world->inventory, job->model);
-    if (status)
-        return status;
-    return verify_rules_open(&world->rules, &world->inventory, &judged, error);
-}
-
 static void world_close(struct world *world)
 {
-    verify_rules_close(world->rules);
     view_release(&world->inventory);
     safetensors_close(world->safetensors);
-    reshard_layout_close(world->layout);
     job_close(world->job);
     free(world);
 }
@@ -43,7 +22,7 @@ static enum reshard_status world_open(struct world **out, const char *path,
         return reshard_error_set(error, RESHARD_ENOMEM, "%s: no memory for the job", path);
     enum reshard_status status = job_read(&world->job, path, error);
     if (!status)
-        status = open_layouts(world, error);
+        status = view_of_model(&world->inventory, world->job->model);
     if (!status && world->job->safetensors)
         status = safetensors_open(&world->safetensors, world->job->safetensors, error);
     if (status) {

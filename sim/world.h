@@ -1,6 +1,6 @@
 /*
- * A job as all ranks of a process share it: the job itself, its layout, its file of initial values,
- * and the verifier's view of both. Immutable once opened. Simulated ranks are many in one process:
+ * A job as all ranks of a process share it: the job itself, its file of initial values, and the
+ * verifier's view of its model. Immutable once opened. Simulated ranks are many in one process:
  * the first to ask reads the job, the last to let go frees it.
  *
  * All functions are local and make no MPI call.
@@ -8,17 +8,14 @@
 #ifndef RESHARD_SIM_WORLD_H
 #define RESHARD_SIM_WORLD_H
 
-#include "core/layout.h"
 #include "core/safetensors.h"
 #include "sim/job.h"
-#include "verify/rules.h"
+#include "verify/inventory.h"
 
 struct world {
     struct job *job;
-    struct reshard_layout *layout;
     struct safetensors *safetensors; /* NULL: initial values are random */
     struct verify_inventory inventory;
-    struct verify_rules *rules;
 };
 
 /* The world of that job file; each success is paired with one world_release(). Errors are those of

@@ -125,6 +125,11 @@ def manifest_with_another_world(at):
     rewrite(at, ('"world": 3', '"world": 2'))
 
 
+@case(LINEAR, "EFORMAT", "", "rank 0 of 3")
+def manifest_of_a_world_with_an_idle_rank(at):
+    rewrite(at, ('"world": 3', '"world": 4'))
+
+
 @case(LINEAR, "EFORMAT", MANIFEST, "i6")
 def manifest_with_an_unknown_dtype(at):
     rewrite(at, ('"f32"', '"i6"'))

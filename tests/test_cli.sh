@@ -156,6 +156,21 @@ expect 4 "cannot start 'no-such-launcher'" run --on mpi --launcher no-such-launc
 check "where nothing began there is nothing but the reason" sh -c '! grep -q SKIP out'
 expect 1 "the job was ended after 0.05 seconds" run --timeout 0.05 "$suite/thousand-ranks.yaml"
 expect 4 "nowhere/out.json: No such file" run --json nowhere/out.json "$example"
+cat >large.yaml <<END
+scenario: 1
+name: large
+about: Far more state than this machine has memory.
+model: llama3-70b
+optimizer: adamw
+cluster: {ranks_per_node: 1024}
+steps:
+  - start: {ranks: 1024, layout: ddp}
+  - train: 1
+END
+cp "$suite/models/llama3-70b.yaml" .
+sed -i 's/^model: llama3-70b/model: llama3-70b.yaml/' large.yaml
+expect 0 "large is valid" check large.yaml
+expect 4 "simulated ranks hold it in this machine's memory" run large.yaml
 printf 'scenario: 1\nname: bound\nabout: A bound that cannot hold.\nmodel: {tensors: {w: [4]}}\n' >bound.yaml
 printf 'steps:\n  - start: {ranks: 2, layout: fsdp1}\n  - save: a\n' >>bound.yaml
 printf '    expect: {seconds: {at_least: 10}}\n' >>bound.yaml
@@ -227,6 +242,23 @@ if $unprivileged true 2>/dev/null && ! $unprivileged cat forbidden/rank-00001.h5
     reshard=$command
 fi
 chmod -R u+rw forbidden
+
+# A checkpoint of a rich layout and of every role: what is per rank has a row for each, what is not
+# saved is not expected.
+expect 0 "2 passed, 0 failed" run -q --keep rich "$suite/odd-tensors.yaml" "$suite/idle-ranks.yaml"
+stages=rich/odd-tensors/checkpoints/stages
+expect 0 "as fsdp1, pipeline 2, shard 3, idle 2" inspect $stages
+expect 0 "opaque" inspect $stages tokenizer
+expect 0 "(8, 4)" inspect $stages rng
+expect 0 "(4)                                4  per_rank, kept in other worlds" inspect \
+    "$suite/models/odd-one-out.yaml" rng
+expect 0 '"role": "per_rank"' inspect --json - $stages rng
+expect 0 '"pipeline": 2' inspect --json - $stages
+expect 0 "all as it should be" verify $stages --scenario "$suite/odd-tensors.yaml" --step 3
+expect 1 "not the state of training step 2" verify $stages --scenario "$suite/odd-tensors.yaml" \
+    --step 2
+"$reshard" run -q --keep rules "$suite/tensor-parallel.yaml" >out 2>err
+expect 0 "rule blocks.{i}.attn.qkv.*  tensor 0" inspect rules/tensor-parallel/checkpoints/two
 
 # Names are data: a terminal must not obey them.
 printf '\101\0\0\0\0\0\0\0%s\0\0\0\0' \

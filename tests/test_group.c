@@ -4,9 +4,11 @@
  */
 #include "parallel/group.h"
 #include "parallel/proof.h"
+#include "parallel/schema.h"
 #include "support/ranks.h"
 #include "support/sample.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,14 +102,34 @@ static void the_worst_outcome_of_any_rank_is_everybodys(struct ranks *ranks)
             mine = reshard_error_set(&error, RESHARD_EIO, "the disk of %d is gone", victim);
         else if (ranks->rank == (victim + 1) % ranks->size)
             mine = reshard_error_set(&error, RESHARD_EINVAL, "something lesser");
-        EXPECT_STATUS(ranks, group_agree(group, mine, &error), RESHARD_EIO, &error);
+        EXPECT_STATUS(ranks, reshard_group_agree(group, mine, &error), RESHARD_EIO, &error);
         snprintf(words, sizeof words, "the disk of %d is gone", victim);
         EXPECT(ranks, strstr(error.text, words) != NULL);
         EXPECT(ranks, error.status == RESHARD_EIO);
         EXPECT(ranks, ranks->size == 1 || strncmp(error.text, "rank ", 5) == 0);
         EXPECT(ranks, ranks_same_text(ranks->comm, error.text));
     }
-    EXPECT_STATUS(ranks, group_agree(group, RESHARD_OK, &error), RESHARD_OK, NULL);
+    EXPECT_STATUS(ranks, reshard_group_agree(group, RESHARD_OK, &error), RESHARD_OK, NULL);
+    reshard_group_close(group);
+}
+
+/* As a caller's store or device may return it: CUDA's numbers, or -1. */
+static void an_outcome_that_is_no_status_is_a_failure_on_all(struct ranks *ranks)
+{
+    static const int outcomes[] = {-1, INT_MIN, RESHARD_EUNKNOWN + 1, 700};
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct reshard_group *group;
+
+    EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &ranks->options, &error),
+                  RESHARD_OK, &error);
+    for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
+        const bool fails = ranks->rank == ranks->size - 1;
+        reshard_error_clear(&error);
+        EXPECT_STATUS(ranks,
+                      reshard_group_agree(
+                          group, fails ? (enum reshard_status)outcomes[i] : RESHARD_OK, &error),
+                      RESHARD_EIO, &error);
+    }
     reshard_group_close(group);
 }
 
@@ -128,7 +150,7 @@ static void ranks_that_mean_different_models_find_out(struct ranks *ranks)
                   RESHARD_OK, &error);
     EXPECT_STATUS(ranks, reshard_layout_open(&layout, model, &options, &error), RESHARD_OK, &error);
     EXPECT(ranks, reshard_state_open(&state, layout, (uint64_t)ranks->rank) == RESHARD_OK);
-    EXPECT_STATUS(ranks, proof_agree_layout(group, state, &error),
+    EXPECT_STATUS(ranks, schema_agree(group, state, &error),
                   ranks->size > 1 ? RESHARD_EMISMATCH : RESHARD_OK, &error);
     EXPECT(ranks, ranks_same_text(ranks->comm, error.text));
     reshard_state_close(state);
@@ -185,6 +207,8 @@ int main(int argc, char **argv)
          an_environment_that_contradicts_mpi_is_refused_by_all},
         {"the worst outcome of any rank is everybody's",
          the_worst_outcome_of_any_rank_is_everybodys},
+        {"an outcome that is no status is a failure on all",
+         an_outcome_that_is_no_status_is_a_failure_on_all},
         {"ranks that mean different models find out", ranks_that_mean_different_models_find_out},
         {"a digest is the same at any layout", a_digest_is_the_same_at_any_layout},
         {NULL, NULL},

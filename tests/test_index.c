@@ -103,7 +103,7 @@ static void write_rank(uint64_t rank)
     char *const name = store_path(folder, file->name);
     const enum reshard_status status =
         writer_write(store_posix(), name, model, &pieces, &identity, (const void *const *)local,
-                     &file->bytes, &file->seal, &error);
+                     NULL, &file->bytes, &file->seal, &error);
     ck_assert_msg(status == RESHARD_OK, "%s", error.text);
     for (uint64_t i = 0; i < pieces.count; i++)
         digests[pieces.piece[i].tensor] ^= pieces.piece[i].contribution;

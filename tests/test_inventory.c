@@ -97,6 +97,79 @@ START_TEST(llama3_has_its_8030261248_parameters_in_bf16)
 }
 END_TEST
 
+START_TEST(llama3_70b_has_its_70553706496_parameters)
+{
+    struct reshard_model *model = open_model("llama3-70b.yaml");
+    ck_assert_uint_eq(parameters_of(model), 70553706496);
+    ck_assert_uint_eq(reshard_model_tensor_count(model), 723);
+    ck_assert_str_eq(unit_of(model, "model.layers.79.mlp.up_proj.weight"), "model.layers.79");
+    reshard_model_close(model);
+}
+END_TEST
+
+START_TEST(mixtral_has_its_46702792704_parameters_with_experts_stacked_in_units_of_their_own)
+{
+    struct reshard_model *model = open_model("mixtral-8x7b.yaml");
+    ck_assert_uint_eq(parameters_of(model), 46702792704);
+    const struct reshard_tensor *experts =
+        tensor_of(model, "model.layers.31.mlp.experts.gate_up_proj");
+    ck_assert_uint_eq(experts->shape.ndim, 3);
+    ck_assert_uint_eq(experts->shape.size[0], 8);
+    ck_assert_uint_eq(experts->shape.size[1], 2 * 14336);
+    ck_assert_str_eq(unit_of(model, "model.layers.31.mlp.experts.down_proj"),
+                     "model.layers.31.mlp.experts");
+    ck_assert_str_eq(unit_of(model, "model.layers.31.mlp.gate.weight"), "model.layers.31");
+    reshard_model_close(model);
+}
+END_TEST
+
+START_TEST(the_odd_one_out_has_every_role_and_kind_of_dtype)
+{
+    struct reshard_model *model = open_model("odd-one-out.yaml");
+    bool role[RESHARD_ROLE_COUNT] = {false};
+    bool dtype[RESHARD_DTYPE_COUNT] = {false};
+    for (uint32_t i = 0; i < reshard_model_tensor_count(model); i++) {
+        role[reshard_model_tensor(model, i)->role] = true;
+        dtype[reshard_model_tensor(model, i)->dtype] = true;
+    }
+    for (int i = 0; i < RESHARD_ROLE_COUNT; i++)
+        ck_assert_msg(role[i], "no %s", reshard_role_name((enum reshard_role)i));
+    ck_assert(dtype[RESHARD_DTYPE_F64] && dtype[RESHARD_DTYPE_F16] && dtype[RESHARD_DTYPE_BF16]);
+    ck_assert(dtype[RESHARD_DTYPE_BOOL] && dtype[RESHARD_DTYPE_I8] && dtype[RESHARD_DTYPE_C128]);
+    ck_assert(dtype[RESHARD_DTYPE_F8_E4M3FN] && dtype[RESHARD_DTYPE_F4_E2M1X2]);
+    ck_assert_uint_eq(tensor_of(model, "temperature")->shape.ndim, 0);
+    ck_assert_uint_eq(tensor_of(model, "hollow.weight")->count, 0);
+    ck_assert_str_eq(tensor_of(model, "head.weight")->fqn, "embed.weight");
+    reshard_model_close(model);
+}
+END_TEST
+
+START_TEST(a_world_gives_per_rank_tensors_their_rows_and_leaves_all_else)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct reshard_model *model = open_model("odd-one-out.yaml");
+    struct reshard_model *same = NULL;
+    struct reshard_model *large = NULL;
+    ck_assert_int_eq(inventory_for_world(&same, model, 1, &error), RESHARD_OK);
+    ck_assert_int_eq(inventory_for_world(&large, model, 7, &error), RESHARD_OK);
+    ck_assert_uint_eq(reshard_model_hash(same), reshard_model_hash(model));
+    ck_assert_uint_eq(reshard_model_tensor_count(large), reshard_model_tensor_count(model));
+    ck_assert_uint_eq(reshard_model_tie_count(large), 1);
+    for (uint32_t i = 0; i < reshard_model_tensor_count(model); i++) {
+        const struct reshard_tensor *before = reshard_model_tensor(model, i);
+        const struct reshard_tensor *after = reshard_model_tensor(large, i);
+        ck_assert_str_eq(after->fqn, before->fqn);
+        ck_assert_uint_eq(after->count,
+                          before->count * (before->role == RESHARD_ROLE_PER_RANK ? 7 : 1));
+    }
+    reshard_model_close(same);
+    ck_assert_int_eq(inventory_for_world(&same, model, UINT64_MAX, &error), RESHARD_EOVERFLOW);
+    ck_assert_ptr_null(same);
+    reshard_model_close(large);
+    reshard_model_close(model);
+}
+END_TEST
+
 START_TEST(small_models_have_their_parameters)
 {
     struct reshard_model *model = open_model("linear-4x4.yaml");
@@ -136,17 +209,20 @@ START_TEST(sections_repeat_and_count_in_the_order_of_the_file)
 }
 END_TEST
 
-START_TEST(the_parameters_dtype_replaces_that_of_trained_tensors_only)
+START_TEST(the_parameters_dtype_replaces_that_of_float_parameters_only)
 {
     const struct inventory_options options = {.parameters = RESHARD_DTYPE_BF16};
     write_file("model: 1\nname: case\nsections:\n"
                "  - tensors: {a: [2], b: {shape: [2], dtype: i8}, c: {shape: [2], dtype: f64},\n"
-               "              d: {shape: [2], dtype: f8_e5m2}}\n");
+               "              d: {shape: [2], dtype: f8_e5m2}, e: {shape: [2], role: frozen},\n"
+               "              f: {shape: [2], role: buffer}}\n");
     struct reshard_model *model = open_valid(path, &options);
     ck_assert_int_eq(tensor_of(model, "a")->dtype, RESHARD_DTYPE_BF16);
     ck_assert_int_eq(tensor_of(model, "b")->dtype, RESHARD_DTYPE_I8);
     ck_assert_int_eq(tensor_of(model, "c")->dtype, RESHARD_DTYPE_BF16);
     ck_assert_int_eq(tensor_of(model, "d")->dtype, RESHARD_DTYPE_F8_E5M2);
+    ck_assert_int_eq(tensor_of(model, "e")->dtype, RESHARD_DTYPE_BF16);
+    ck_assert_int_eq(tensor_of(model, "f")->dtype, RESHARD_DTYPE_F32);
     reshard_model_close(model);
 }
 END_TEST
@@ -291,9 +367,14 @@ int main(void)
     tcase_add_unchecked_fixture(models, make_folder, remove_folder);
     tcase_add_test(models, gpt2_has_its_124439808_parameters_and_ties_its_head);
     tcase_add_test(models, llama3_has_its_8030261248_parameters_in_bf16);
+    tcase_add_test(models, llama3_70b_has_its_70553706496_parameters);
+    tcase_add_test(
+        models, mixtral_has_its_46702792704_parameters_with_experts_stacked_in_units_of_their_own);
+    tcase_add_test(models, the_odd_one_out_has_every_role_and_kind_of_dtype);
+    tcase_add_test(models, a_world_gives_per_rank_tensors_their_rows_and_leaves_all_else);
     tcase_add_test(models, small_models_have_their_parameters);
     tcase_add_test(models, sections_repeat_and_count_in_the_order_of_the_file);
-    tcase_add_test(models, the_parameters_dtype_replaces_that_of_trained_tensors_only);
+    tcase_add_test(models, the_parameters_dtype_replaces_that_of_float_parameters_only);
     tcase_add_loop_test(models, each_wrong_model_file_is_refused_with_its_line, 0,
                         (int)(sizeof(wrong) / sizeof(wrong[0])));
     tcase_add_test(models, a_file_of_nothing_but_errors_ends_after_the_first_hundred);

@@ -32,6 +32,36 @@ static void close_scenario(void)
     scratch_remove(folder);
 }
 
+/* A scenario that has every kind of step and of layout, and whose model depends on the world. */
+static void open_rich(void)
+{
+    static const char text[] =
+        "scenario: 1\nname: rich\nabout: All steps.\noptimizer: adamw\n"
+        "model: {tensors: {w: [8, 4], rng: {shape: [3], role: per_rank, other_world: keep},\n"
+        "                  seen: {shape: [], role: transient}}}\n"
+        "steps:\n"
+        "  - start: {ranks: 6, layout: {kind: fsdp2, mesh: {tensor: 2}, idle: 2,\n"
+        "                               tensors: {w: {tensor: 1, shard: 0}}}}\n"
+        "  - reshard: {ranks: 2, layout: {kind: boxes, tensors: {w: {boxes: ['0:8, 0:3',\n"
+        "                                                                   '0:8, 3:4']}}}}\n"
+        "  - transform: {model: full, rank0_only: true}\n"
+        "  - reshard: {layout: {kind: fsdp1, mesh: {replicate: 3}, owner: 1}}\n"
+        "  - transform: {model: local, optimizer: sharded}\n"
+        "  - save: one\n"
+        "  - start: {ranks: 2, layout: ddp}\n"
+        "  - load: {name: one, reading: cheapest}\n";
+    char *file = NULL;
+    folder = scratch_make("job");
+    (void)snprintf(path, sizeof(path), "%s/job.json", folder);
+    ck_assert_int_ge(asprintf(&file, "%s/rich.yaml", folder), 0);
+    FILE *out = fopen(file, "we");
+    ck_assert_ptr_nonnull(out);
+    ck_assert_int_ge(fputs(text, out), 0);
+    ck_assert_int_eq(fclose(out), 0);
+    ck_assert_int_eq(scenario_open(&scenario, file, NULL, NULL, stderr), RESHARD_OK);
+    free(file);
+}
+
 static struct job *compile(uint64_t world)
 {
     struct job *job = NULL;
@@ -93,6 +123,58 @@ START_TEST(a_job_is_read_back_as_it_was_compiled)
 }
 END_TEST
 
+static void assert_same_step(const struct job_step *read, const struct job_step *step)
+{
+    ck_assert_int_eq(read->verb, step->verb);
+    ck_assert_int_eq(read->reading, step->reading);
+    ck_assert_int_eq(read->transform.model.given, step->transform.model.given);
+    ck_assert_int_eq(read->transform.model.form, step->transform.model.form);
+    ck_assert_int_eq(read->transform.optimizer.given, step->transform.optimizer.given);
+    ck_assert_int_eq(read->transform.optimizer.form, step->transform.optimizer.form);
+    ck_assert_int_eq(read->transform.rank0_only, step->transform.rank0_only);
+    if (step->verb == SCENARIO_RESHARD)
+        ck_assert_uint_eq(reshard_layout_options_hash(&read->layout),
+                          reshard_layout_options_hash(&step->layout));
+}
+
+START_TEST(layouts_forms_and_readings_are_read_back_as_they_were_compiled)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct job *read = NULL;
+    for (uint64_t world = 0; world < job_world_count(scenario); world++) {
+        struct job *job = compile(world);
+        write_world(world);
+        ck_assert_msg(job_read(&read, path, &error) == RESHARD_OK, "%s", error.text);
+        ck_assert_uint_eq(reshard_layout_options_hash(&read->layout),
+                          reshard_layout_options_hash(&job->layout));
+        ck_assert_uint_eq(read->layout.world, job->ranks);
+        ck_assert_uint_eq(reshard_model_hash(read->model), reshard_model_hash(job->model));
+        ck_assert_uint_eq(read->step_count, job->step_count);
+        for (uint64_t i = 0; i < job->step_count; i++)
+            assert_same_step(&read->steps[i], &job->steps[i]);
+        job_close(read);
+        job_close(job);
+    }
+}
+END_TEST
+
+START_TEST(a_per_rank_tensor_has_a_row_for_each_rank_of_its_world)
+{
+    for (uint64_t world = 0; world < 2; world++) {
+        struct job *job = compile(world);
+        uint32_t rng = 0;
+        ck_assert_int_eq(reshard_model_find(job->model, "rng", "", &rng), RESHARD_OK);
+        const struct reshard_tensor *tensor = reshard_model_tensor(job->model, rng);
+        ck_assert_uint_eq(tensor->shape.ndim, 2);
+        ck_assert_uint_eq(tensor->shape.size[0], world == 0 ? 6 : 2);
+        ck_assert_uint_eq(tensor->shape.size[1], 3);
+        ck_assert_int_eq(tensor->role, RESHARD_ROLE_PER_RANK);
+        ck_assert_int_eq(tensor->other_world, RESHARD_OTHER_WORLD_KEEP);
+        job_close(job);
+    }
+}
+END_TEST
+
 START_TEST(worlds_share_the_scenarios_steps_out_and_leave_none)
 {
     uint64_t steps = 0;
@@ -141,6 +223,15 @@ START_TEST(an_existing_job_file_is_not_overwritten)
 }
 END_TEST
 
+#define STEP(verb, reading, model, outcome)                                                        \
+    "[{\"verb\": \"" verb                                                                          \
+    "\", \"line\": 1, \"train\": 0, \"checkpoint\": null, \"reading\": \"" reading                 \
+    "\", \"layout\": null, \"model\": " model                                                      \
+    ", \"optimizer\": null, \"rank0_only\": false, \"verify\": 0, \"outcome\": \"" outcome "\"}]"
+#define TENSOR(dtype, shape, role)                                                                 \
+    "[{\"fqn\": \"a\", \"unit\": \"\", \"dtype\": \"" dtype "\", \"shape\": " shape                \
+    ", \"role\": \"" role "\", \"other_world\": 0}]"
+
 /* Members that are put in place of what was written, and what must be said. */
 static const struct {
     const char *member;
@@ -157,24 +248,20 @@ static const struct {
     {"world", NULL, "the job must have 15 members, not 14"},
     {"surplus", "1", "the job must have 15 members, not 16"},
     {"steps", "{}", "'steps' must be an array"},
-    {"steps", "[{\"verb\": \"save\"}]", "a step must have 6 members, not 1"},
-    {"steps",
-     "[{\"verb\": \"start\", \"line\": 1, \"train\": 0, \"checkpoint\": null, \"verify\": 0, "
-     "\"outcome\": \"ok\"}]",
-     "'verb' must be a verb other than start"},
-    {"steps",
-     "[{\"verb\": \"save\", \"line\": 1, \"train\": 0, \"checkpoint\": null, \"verify\": 0, "
-     "\"outcome\": \"fine\"}]",
-     "'outcome' must be an outcome"},
-    {"tensors", "[{\"fqn\": \"a\", \"unit\": \"\", \"dtype\": \"f33\", \"shape\": [1]}]",
-     "'dtype' must be a dtype"},
-    {"tensors", "[{\"fqn\": \"a\", \"unit\": \"\", \"dtype\": \"f32\", \"shape\": [-1]}]",
-     "'shape' must be an integer"},
-    {"tensors",
-     "[{\"fqn\": \"a\", \"unit\": \"\", \"dtype\": \"f32\", \"shape\": [1,1,1,1,1,1,1,1,1]}]",
+    {"steps", "[{\"verb\": \"save\"}]", "a step must have 11 members, not 1"},
+    {"steps", STEP("start", "once", "null", "ok"), "'verb' must be a verb other than start"},
+    {"steps", STEP("save", "once", "null", "fine"), "'outcome' must be an outcome"},
+    {"steps", STEP("load", "twice", "null", "ok"), "'reading' must be a way of reading"},
+    {"steps", STEP("transform", "once", "\"whole\"", "ok"), "'model' must be a form, or null"},
+    {"steps", STEP("reshard", "once", "null", "ok"), "layout: an object is needed"},
+    {"tensors", TENSOR("f33", "[1]", "parameter"), "'dtype' must be a dtype"},
+    {"tensors", TENSOR("f32", "[-1]", "parameter"), "'shape' must be an integer"},
+    {"tensors", TENSOR("f32", "[1,1,1,1,1,1,1,1,1]", "parameter"),
      "'shape' must be of fewer dimensions"},
+    {"tensors", TENSOR("f32", "[1]", "constant"), "'role' must be a role"},
     {"ties", "[{\"alias\": \"b\", \"of\": \"nobody\"}]", "nobody"},
-    {"layout", "null", "'layout' must be an object"},
+    {"layout", "null", "layout: an object is needed"},
+    {"layout", "{\"kind\": \"fsdp3\", \"mesh\": {}}", "layout.kind"},
     {"cluster", "{}", "cluster must have 10 members, not 0"},
 };
 
@@ -227,6 +314,8 @@ START_TEST(a_result_survives_its_line)
         .seconds = 0.1234567890123456789,
         .bytes_unique = UINT64_C(1) << 62,
         .bytes_moved = 5,
+        .bytes_sent = 11,
+        .bytes_lacking = 12,
         .files = 6,
         .training_step = 7,
         .loaded = loaded,
@@ -246,6 +335,8 @@ START_TEST(a_result_survives_its_line)
     ck_assert(read.seconds == result.seconds);
     ck_assert_uint_eq(read.bytes_unique, result.bytes_unique);
     ck_assert_uint_eq(read.bytes_moved, 5);
+    ck_assert_uint_eq(read.bytes_sent, 11);
+    ck_assert_uint_eq(read.bytes_lacking, 12);
     ck_assert_uint_eq(read.files, 6);
     ck_assert_uint_eq(read.training_step, 7);
     ck_assert_str_eq(read.loaded, "step3");
@@ -282,7 +373,8 @@ static const char *const wrong_lines[] = {
     "end",
     "{\"step\":0,\"outcome\":\"ok\",\"status\":0,\"message\":\"\",\"seconds\":0.0,\"bytes_unique\":"
     "0,"
-    "\"bytes_moved\":0,\"files\":0,\"training_step\":0,\"loaded\":null,\"tensors\":0,\"elements\":"
+    "\"bytes_moved\":0,\"bytes_sent\":0,\"bytes_lacking\":0,\"files\":0,\"training_step\":0,"
+    "\"loaded\":null,\"tensors\":0,\"elements\":"
     "0,"
     "\"replicas\":0,\"digest\":\"0123\"}",
 };
@@ -299,7 +391,11 @@ int main(void)
 {
     Suite *suite = suite_create("job");
     TCase *jobs = tcase_create("files");
+    TCase *rich = tcase_create("rich");
     TCase *results = tcase_create("results");
+    tcase_add_checked_fixture(rich, open_rich, close_scenario);
+    tcase_add_test(rich, layouts_forms_and_readings_are_read_back_as_they_were_compiled);
+    tcase_add_test(rich, a_per_rank_tensor_has_a_row_for_each_rank_of_its_world);
     tcase_add_checked_fixture(jobs, open_scenario, close_scenario);
     tcase_add_test(jobs, a_job_is_read_back_as_it_was_compiled);
     tcase_add_test(jobs, worlds_share_the_scenarios_steps_out_and_leave_none);
@@ -314,6 +410,7 @@ int main(void)
     tcase_add_loop_test(results, a_line_that_is_no_result_is_refused, 0,
                         (int)(sizeof(wrong_lines) / sizeof(*wrong_lines)));
     suite_add_tcase(suite, jobs);
+    suite_add_tcase(suite, rich);
     suite_add_tcase(suite, results);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -48,9 +48,17 @@ static struct manifest_file files[] = {{"rank-00000.h5", 0, 20480, 0xabc},
 
 static struct manifest make_manifest(void)
 {
-    return (struct manifest){
-        7, 6,    {RESHARD_LAYOUT_FSDP1, 2, 3, true, RESHARD_DTYPE_BF16}, make_model(), digests,
-        2, files};
+    return (struct manifest){7,
+                             6,
+                             {.kind = RESHARD_LAYOUT_FSDP1,
+                              .replicate = 2,
+                              .shard = 3,
+                              .orig_params = true,
+                              .forward = RESHARD_DTYPE_BF16},
+                             make_model(),
+                             digests,
+                             2,
+                             files};
 }
 
 /* Encode, and free the model; the caller frees the text. */
@@ -136,11 +144,15 @@ END_TEST
 START_TEST(a_decoded_manifest_encodes_to_the_same_bytes)
 {
     static const struct reshard_layout_options layouts[] = {
-        {RESHARD_LAYOUT_FSDP1, 2, 3, true, RESHARD_DTYPE_BF16},
-        {RESHARD_LAYOUT_FSDP1, 0, 6, false, RESHARD_DTYPE_NONE},
-        {RESHARD_LAYOUT_FSDP2, 1, 6, false, RESHARD_DTYPE_NONE},
-        {RESHARD_LAYOUT_FSDP2, 3, 2, false, RESHARD_DTYPE_NONE},
-        {RESHARD_LAYOUT_DDP, 6, 0, false, RESHARD_DTYPE_NONE},
+        {.kind = RESHARD_LAYOUT_FSDP1,
+         .replicate = 2,
+         .shard = 3,
+         .orig_params = true,
+         .forward = RESHARD_DTYPE_BF16},
+        {.kind = RESHARD_LAYOUT_FSDP1, .shard = 6},
+        {.kind = RESHARD_LAYOUT_FSDP2, .replicate = 1, .shard = 6},
+        {.kind = RESHARD_LAYOUT_FSDP2, .replicate = 3, .shard = 2},
+        {.kind = RESHARD_LAYOUT_DDP, .replicate = 6},
     };
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
         struct manifest manifest = make_manifest();
@@ -258,7 +270,7 @@ static const struct {
     {"\"world\": 6", "\"world\": 5", "world: 5, but layout.mesh has 6 ranks"},
     {"\"replicate\": 2", "\"replicate\": 6148914691236517206", "layout.mesh"},
     {"\"shard\": 3", "\"shard\": 0", "layout.mesh.shard: an integer of at least 1"},
-    {"\"shard\": 3", "\"tensor\": 3", "layout.mesh.tensor: no such member"},
+    {"\"shard\": 3", "\"shards\": 3", "layout.mesh.shards: no such member"},
     {"\"kind\": \"fsdp1\"", "\"kind\": \"fsdp3\"", "layout.kind: 'fsdp3' is no layout"},
     {"\"kind\": \"fsdp1\"", "\"kind\": \"fsdp2\"", "no such member"},
     {", \"orig_params\": true, \"forward\": \"bf16\"", "", "layout.orig_params: true or false"},

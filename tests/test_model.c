@@ -497,6 +497,204 @@ START_TEST(the_hash_tells_where_a_name_ends)
 }
 END_TEST
 
+/* ---- roles ----------------------------------------------------------------------------------- */
+
+static enum reshard_status add_role(const char *fqn, enum reshard_role role,
+                                    enum reshard_dtype dtype, const struct reshard_shape *shape,
+                                    struct reshard_error *error)
+{
+    return reshard_model_add_role(model, fqn, "", dtype, shape, role, RESHARD_OTHER_WORLD_REFUSE,
+                                  error);
+}
+
+START_TEST(an_entry_keeps_its_role_and_what_becomes_of_it_at_another_world)
+{
+    const struct reshard_shape rows = {.ndim = 2, .size = {4, 6}};
+    static const bool parameter[RESHARD_ROLE_COUNT] = {true, true}, /* the first two */
+        saved[RESHARD_ROLE_COUNT] = {true, true, true, false, true, true};
+    char name[16];
+
+    for (int r = 0; r < RESHARD_ROLE_COUNT; r++) {
+        const enum reshard_role role = (enum reshard_role)r;
+        const struct reshard_shape bytes = {.ndim = 1, .size = {9}};
+        const bool opaque = role == RESHARD_ROLE_OPAQUE;
+        (void)snprintf(name, sizeof name, "t%d", r);
+        ck_assert_int_eq(reshard_model_add_role(
+                             model, name, "u", RESHARD_DTYPE_U8, opaque ? &bytes : &rows, role,
+                             role == RESHARD_ROLE_PER_RANK ? RESHARD_OTHER_WORLD_WRAP : 0, NULL),
+                         RESHARD_OK);
+        const struct reshard_tensor *tensor = reshard_model_tensor(model, (uint32_t)r);
+        ck_assert_int_eq(tensor->role, role);
+        ck_assert_int_eq(tensor->other_world,
+                         role == RESHARD_ROLE_PER_RANK ? RESHARD_OTHER_WORLD_WRAP : 0);
+        ck_assert_uint_eq(tensor->parameter, (uint32_t)r);
+        ck_assert(reshard_role_is_parameter(role) == parameter[r]);
+        ck_assert(reshard_role_is_saved(role) == saved[r]);
+    }
+}
+END_TEST
+
+START_TEST(opaque_entries_are_bytes_in_one_dimension)
+{
+    const struct reshard_shape one = {.ndim = 1, .size = {9}};
+    struct reshard_error error = RESHARD_ERROR_INIT;
+
+    ck_assert_int_eq(add_role("a", RESHARD_ROLE_OPAQUE, RESHARD_DTYPE_I8, &one, &error),
+                     RESHARD_EINVAL);
+    ck_assert_ptr_nonnull(strstr(error.text, "'a'"));
+    ck_assert_int_eq(add_role("b", RESHARD_ROLE_OPAQUE, RESHARD_DTYPE_U8, &matrix, NULL),
+                     RESHARD_EINVAL);
+    ck_assert_int_eq(add_role("c", RESHARD_ROLE_OPAQUE, RESHARD_DTYPE_U8, &scalar, NULL),
+                     RESHARD_EINVAL);
+    ck_assert_int_eq(add_role("d", RESHARD_ROLE_PER_RANK, RESHARD_DTYPE_U8, &scalar, NULL),
+                     RESHARD_EINVAL);
+    ck_assert_int_eq(add_role("e", RESHARD_ROLE_COUNT, RESHARD_DTYPE_U8, &one, NULL),
+                     RESHARD_EINVAL);
+    ck_assert_uint_eq(reshard_model_tensor_count(model), 0);
+    ck_assert_int_eq(add_role("d", RESHARD_ROLE_OPAQUE, RESHARD_DTYPE_U8, &one, NULL), RESHARD_OK);
+}
+END_TEST
+
+START_TEST(only_parameters_have_slots_and_a_slot_has_its_parameters_role)
+{
+    static const enum reshard_role others[] = {RESHARD_ROLE_BUFFER, RESHARD_ROLE_TRANSIENT,
+                                               RESHARD_ROLE_OPAQUE, RESHARD_ROLE_PER_RANK};
+    const struct reshard_shape one = {.ndim = 1, .size = {9}};
+    char name[16];
+
+    for (int i = 0; i < 4; i++) {
+        struct reshard_error error = RESHARD_ERROR_INIT;
+        (void)snprintf(name, sizeof name, "o%d", i);
+        ck_assert_int_eq(add_role(name, others[i], RESHARD_DTYPE_U8, &one, NULL), RESHARD_OK);
+        for (int like = 0; like < 2; like++)
+            ck_assert_int_eq(
+                reshard_model_add_slot(model, name, "m", RESHARD_DTYPE_F32, &scalar, like, &error),
+                RESHARD_EINVAL);
+        ck_assert_ptr_nonnull(strstr(error.text, name));
+    }
+    ck_assert_int_eq(add_role("f", RESHARD_ROLE_FROZEN, RESHARD_DTYPE_F32, &matrix, NULL),
+                     RESHARD_OK);
+    ck_assert_int_eq(
+        reshard_model_add_slot(model, "f", "m", RESHARD_DTYPE_F32, &scalar, true, NULL),
+        RESHARD_OK);
+    ck_assert_int_eq(reshard_model_tensor(model, 5)->role, RESHARD_ROLE_FROZEN);
+    ck_assert_uint_eq(reshard_model_tensor(model, 5)->parameter, 4);
+}
+END_TEST
+
+START_TEST(roles_are_known_by_name)
+{
+    enum reshard_role role;
+
+    for (int r = 0; r < RESHARD_ROLE_COUNT; r++) {
+        ck_assert(reshard_role_from_name(reshard_role_name((enum reshard_role)r), &role));
+        ck_assert_int_eq(role, r);
+    }
+    ck_assert_str_eq(reshard_role_name(RESHARD_ROLE_PER_RANK), "per_rank");
+    ck_assert_str_eq(reshard_role_name(RESHARD_ROLE_FROZEN), "frozen");
+    ck_assert(!reshard_role_from_name("Buffer", &role));
+    ck_assert(!reshard_role_from_name("", &role));
+}
+END_TEST
+
+/* ---- copies ---------------------------------------------------------------------------------- */
+
+static void fill_for_copy(void)
+{
+    const struct reshard_shape rows = {.ndim = 2, .size = {3, 5}};
+
+    oracle_add(model, "b", "late", RESHARD_DTYPE_BF16, 1, (const uint64_t[]){5});
+    ck_assert_int_eq(reshard_model_add_role(model, "cache", "gone", RESHARD_DTYPE_F32, &matrix,
+                                            RESHARD_ROLE_TRANSIENT, 0, NULL),
+                     RESHARD_OK);
+    ck_assert_int_eq(reshard_model_add_role(model, "rng", "", RESHARD_DTYPE_U8, &rows,
+                                            RESHARD_ROLE_PER_RANK, RESHARD_OTHER_WORLD_KEEP, NULL),
+                     RESHARD_OK);
+    oracle_add(model, "a", "after", RESHARD_DTYPE_F32, 2, (const uint64_t[]){4, 6});
+    ck_assert_int_eq(
+        reshard_model_add_slot(model, "b", "m", RESHARD_DTYPE_F32, &scalar, true, NULL),
+        RESHARD_OK);
+    ck_assert_int_eq(
+        reshard_model_add_slot(model, "a", "step", RESHARD_DTYPE_F32, &scalar, false, NULL),
+        RESHARD_OK);
+    ck_assert_int_eq(reshard_model_tie(model, "cache.again", "cache", NULL), RESHARD_EINVAL);
+    ck_assert_int_eq(reshard_model_tie(model, "a.again", "a", NULL), RESHARD_OK);
+}
+
+START_TEST(a_copy_is_equal_and_lives_by_itself)
+{
+    struct reshard_model *copy;
+
+    fill_for_copy();
+    ck_assert_int_eq(reshard_model_copy(&copy, model, false), RESHARD_OK);
+    ck_assert_uint_eq(reshard_model_hash(copy), reshard_model_hash(model));
+    ck_assert_uint_eq(reshard_model_tensor_count(copy), 6);
+    ck_assert_int_eq(reshard_model_tensor(copy, 2)->other_world, RESHARD_OTHER_WORLD_KEEP);
+    ck_assert_int_eq(reshard_model_add(copy, "more", "", RESHARD_DTYPE_F32, &matrix, NULL),
+                     RESHARD_OK);
+    ck_assert_uint_eq(reshard_model_tensor_count(model), 6);
+    reshard_model_close(copy);
+}
+END_TEST
+
+START_TEST(a_copy_of_what_is_saved_has_nothing_else_and_its_indices_are_its_own)
+{
+    struct reshard_model *copy;
+    uint32_t index;
+
+    fill_for_copy();
+    ck_assert_int_eq(reshard_model_copy(&copy, model, true), RESHARD_OK);
+    ck_assert_uint_eq(reshard_model_tensor_count(copy), 5);
+    ck_assert_int_eq(reshard_model_find(copy, "cache", "", &index), RESHARD_ENOENT);
+    ck_assert_int_eq(reshard_model_find(copy, "cache.again", "", &index), RESHARD_ENOENT);
+    ck_assert_uint_eq(reshard_model_tie_count(copy), 1);
+    ck_assert_int_eq(reshard_model_find(copy, "a.again", "", &index), RESHARD_OK);
+    ck_assert_uint_eq(index, 2);
+    ck_assert_uint_eq(reshard_model_tensor(copy, 3)->like, 0);
+    ck_assert_uint_eq(reshard_model_tensor(copy, 3)->parameter, 0);
+    ck_assert_uint_eq(reshard_model_tensor(copy, 4)->like, RESHARD_LIKE_NONE);
+    ck_assert_uint_eq(reshard_model_tensor(copy, 4)->parameter, 2);
+    /* A unit of which nothing is saved is none: no manifest could name it. */
+    ck_assert_uint_eq(reshard_model_unit_count(copy), 3);
+    ck_assert_str_eq(reshard_model_unit(copy, reshard_model_tensor(copy, 2)->unit), "after");
+    reshard_model_close(copy);
+}
+END_TEST
+
+/* Roles and policies are part of what ranks agree on. */
+START_TEST(the_hash_changes_with_the_role_and_the_policy)
+{
+    static const struct {
+        enum reshard_role role;
+        enum reshard_other_world other;
+    } entries[] = {{RESHARD_ROLE_PARAMETER, 0},
+                   {RESHARD_ROLE_FROZEN, 0},
+                   {RESHARD_ROLE_BUFFER, 0},
+                   {RESHARD_ROLE_TRANSIENT, 0},
+                   {RESHARD_ROLE_OPAQUE, 0},
+                   {RESHARD_ROLE_PER_RANK, RESHARD_OTHER_WORLD_REFUSE},
+                   {RESHARD_ROLE_PER_RANK, RESHARD_OTHER_WORLD_KEEP},
+                   {RESHARD_ROLE_PER_RANK, RESHARD_OTHER_WORLD_WRAP}};
+    const struct reshard_shape one = {.ndim = 1, .size = {9}};
+    uint64_t hash[8], entry[8];
+
+    for (int i = 0; i < 8; i++) {
+        struct reshard_model *made;
+        ck_assert_int_eq(reshard_model_open(&made), RESHARD_OK);
+        ck_assert_int_eq(reshard_model_add_role(made, "t", "", RESHARD_DTYPE_U8, &one,
+                                                entries[i].role, entries[i].other, NULL),
+                         RESHARD_OK);
+        hash[i] = reshard_model_hash(made);
+        entry[i] = reshard_model_tensor_hash(made, 0);
+        for (int j = 0; j < i; j++) {
+            ck_assert_uint_ne(hash[i], hash[j]);
+            ck_assert_uint_ne(entry[i], entry[j]);
+        }
+        reshard_model_close(made);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("model");
@@ -524,6 +722,13 @@ int main(void)
     tcase_add_test(cases, a_state_wider_than_its_parameter_is_measured_by_its_own_bytes);
     tcase_add_test(cases, the_hash_changes_with_every_change);
     tcase_add_test(cases, the_hash_tells_where_a_name_ends);
+    tcase_add_test(cases, an_entry_keeps_its_role_and_what_becomes_of_it_at_another_world);
+    tcase_add_test(cases, opaque_entries_are_bytes_in_one_dimension);
+    tcase_add_test(cases, only_parameters_have_slots_and_a_slot_has_its_parameters_role);
+    tcase_add_test(cases, roles_are_known_by_name);
+    tcase_add_test(cases, a_copy_is_equal_and_lives_by_itself);
+    tcase_add_test(cases, a_copy_of_what_is_saved_has_nothing_else_and_its_indices_are_its_own);
+    tcase_add_test(cases, the_hash_changes_with_the_role_and_the_policy);
     suite_add_tcase(suite, cases);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

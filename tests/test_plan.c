@@ -132,7 +132,7 @@ static uint64_t fetch(const struct world *source, const struct plan_move *move,
 }
 
 static void carry(const struct world *source, const struct world *target, uint64_t holder,
-                  const struct plan *plan, uint64_t **memory)
+                  const struct plan *plan, bool files, uint64_t **memory)
 {
     for (uint64_t i = 0; i < plan->count; i++) {
         const struct plan_move *move = &plan->move[i];
@@ -140,8 +140,12 @@ static void carry(const struct world *source, const struct world *target, uint64
         struct oracle_walk walk = oracle_walk(&move->box);
         const uint64_t shard =
             reshard_layout_shard_of(source->layout, move->source_tensor, move->holder);
-        ORACLE_ASSERT(reshard_layout_owner(source->layout, move->source_tensor, shard) ==
-                      move->holder);
+        ORACLE_ASSERT(!files || reshard_layout_owner(source->layout, move->source_tensor, shard) ==
+                                    move->holder);
+        ORACLE_ASSERT(files ||
+                      reshard_layout_shard_of(source->layout, move->source_tensor, holder) !=
+                          shard ||
+                      move->holder == holder);
         ORACLE_ASSERT(i == 0 || move->holder >= plan->move[i - 1].holder);
         while (oracle_walk_next(&walk)) {
             const uint64_t at = move->target_offset + oracle_number(walk.index, &move->target);
@@ -153,8 +157,10 @@ static void carry(const struct world *source, const struct world *target, uint64
 }
 
 /* Every element that the rank has under the target is there, and at its place. */
-static void reshard_one(const struct world *source, const struct world *target, uint64_t holder)
+static void reshard_one(const struct world *source, const struct world *target, uint64_t holder,
+                        bool files)
 {
+    const struct plan_sides sides = {source->layout, target->layout, same, files};
     uint64_t **memory = calloc(tensors, sizeof *memory);
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct plan plan;
@@ -162,10 +168,8 @@ static void reshard_one(const struct world *source, const struct world *target, 
     ck_assert_ptr_nonnull(memory);
     for (uint32_t t = 0; t < tensors; t++)
         memory[t] = calloc(places_of(target, holder, t)->held + 1, sizeof **memory);
-    ck_assert_msg(plan_build(&plan, source->layout, target->layout, same, holder, &error) ==
-                      RESHARD_OK,
-                  "%s", error.text);
-    carry(source, target, holder, &plan, memory);
+    ck_assert_msg(plan_build(&plan, &sides, holder, &error) == RESHARD_OK, "%s", error.text);
+    carry(source, target, holder, &plan, files, memory);
     for (uint32_t t = 0; t < tensors; t++) {
         const struct oracle_places *places = places_of(target, holder, t);
         for (uint64_t e = 0; e < places->count; e++)
@@ -177,6 +181,67 @@ static void reshard_one(const struct world *source, const struct world *target, 
     plan_release(&plan);
 }
 
+/* A number for a move from one rank to another, which no two moves share but by chance; its bytes
+ * are added to `bytes`. */
+static uint64_t move_value(const struct plan_move *move, uint64_t from, uint64_t to,
+                           uint64_t *bytes)
+{
+    const struct reshard_box *boxes[] = {&move->box, &move->source, &move->target};
+    uint64_t hash = from * 1000003 + to;
+
+    for (int b = 0; b < 3; b++)
+        for (uint32_t d = 0; d < boxes[b]->ndim; d++)
+            hash = (hash * 1000003 + boxes[b]->begin[d]) * 1000003 + boxes[b]->end[d];
+    hash = (hash * 1000003 + move->source_offset) * 1000003 + move->target_offset;
+    hash = (hash * 1000003 + move->source_tensor) * 1000003 + move->target_tensor;
+    if (bytes)
+        *bytes += reshard_box_count(&move->box) *
+                  reshard_dtype_bytes(reshard_model_tensor(model, move->target_tensor)->dtype);
+    return (hash ^ hash >> 29) * UINT64_C(0xBF58476D1CE4E5B9);
+}
+
+/* What a rank's plan has of another's memory is what that one's plan of sends has for it; no rank
+ * asks another for what it has itself, so that what is sent is what is lacking. */
+static void check_sends(const struct world *source, const struct world *target)
+{
+    const struct plan_sides sides = {source->layout, target->layout, same, false};
+    uint64_t asked = 0, sent = 0, lacking = 0;
+
+    for (uint64_t holder = 0; holder < source->holders; holder++) {
+        struct plan plan;
+        uint64_t bytes;
+        ck_assert_int_eq(plan_build(&plan, &sides, holder, NULL), RESHARD_OK);
+        for (uint64_t i = 0; i < plan.count; i++)
+            if (plan.move[i].holder != holder)
+                asked += move_value(&plan.move[i], plan.move[i].holder, holder, &lacking);
+        plan_release(&plan);
+        ck_assert_int_eq(plan_sends(&plan, &sides, holder), RESHARD_OK);
+        for (uint64_t i = 0; i < plan.count; i++) {
+            ck_assert_uint_ne(plan.move[i].holder, holder);
+            sent += move_value(&plan.move[i], holder, plan.move[i].holder, NULL);
+        }
+        plan_release(&plan);
+        ck_assert_int_eq(plan_lacking(&sides, holder, &bytes), RESHARD_OK);
+        lacking -= bytes;
+    }
+    ck_assert_uint_eq(asked, sent);
+    ck_assert_uint_eq(lacking, 0);
+}
+
+START_TEST(what_ranks_send_is_what_the_others_ask_of_them)
+{
+    struct world worlds[WORLDS_MAX];
+    const uint64_t count = open_worlds(worlds);
+
+    for (uint64_t from = 0; from < count; from++)
+        for (uint64_t to = 0; to < count; to++)
+            if (worlds[from].holders == worlds[to].holders)
+                check_sends(&worlds[from], &worlds[to]);
+    for (uint64_t i = 0; i < count; i++)
+        close_world(&worlds[i]);
+}
+END_TEST
+
 START_TEST(every_layout_is_resharded_to_every_other)
 {
     struct world worlds[WORLDS_MAX];
@@ -185,7 +250,9 @@ START_TEST(every_layout_is_resharded_to_every_other)
     for (uint64_t from = (uint64_t)_i; from < count; from += 4)
         for (uint64_t to = 0; to < count; to++)
             for (uint64_t holder = 0; holder < worlds[to].holders; holder++)
-                reshard_one(&worlds[from], &worlds[to], holder);
+                for (int files = 0; files < 2; files++)
+                    if (files || worlds[from].holders == worlds[to].holders)
+                        reshard_one(&worlds[from], &worlds[to], holder, files);
     for (uint64_t i = 0; i < count; i++)
         close_world(&worlds[i]);
 }
@@ -210,7 +277,8 @@ START_TEST(rank_1_of_3_reads_linear_4_4_from_ranks_2_3_and_4_of_8)
     oracle_add(linear, "bias", "", RESHARD_DTYPE_F32, 1, (const uint64_t[]){4});
     ck_assert_int_eq(reshard_layout_open(&source, linear, &eight, NULL), RESHARD_OK);
     ck_assert_int_eq(reshard_layout_open(&target, linear, &three, NULL), RESHARD_OK);
-    ck_assert_int_eq(plan_build(&plan, source, target, from, 1, NULL), RESHARD_OK);
+    const struct plan_sides sides = {source, target, from, true};
+    ck_assert_int_eq(plan_build(&plan, &sides, 1, NULL), RESHARD_OK);
     for (uint64_t i = 0; i < plan.count; i++) {
         struct oracle_walk walk = oracle_walk(&plan.move[i].box);
         ck_assert_uint_eq(plan.move[i].target_tensor, 0);
@@ -249,16 +317,18 @@ START_TEST(tensors_are_taken_from_where_they_are_told_or_left_out)
     oracle_add(new, "a", "", RESHARD_DTYPE_F32, 1, (const uint64_t[]){6});
     ck_assert_int_eq(reshard_layout_open(&source, old, &rows, NULL), RESHARD_OK);
     ck_assert_int_eq(reshard_layout_open(&target, new, &all, NULL), RESHARD_OK);
-    ck_assert_int_eq(plan_build(&plan, source, target, from, 1, NULL), RESHARD_OK);
+    const struct plan_sides sides = {source, target, from, true};
+    const struct plan_sides wrong_sides = {source, target, wrong, true};
+    ck_assert_int_eq(plan_build(&plan, &sides, 1, NULL), RESHARD_OK);
     ck_assert_uint_eq(plan.count, 6);
     for (uint64_t i = 0; i < plan.count; i++) {
         ck_assert_uint_eq(plan.move[i].holder, i / 2);
-        ck_assert_uint_eq(plan.move[i].source_tensor, i % 2);
-        ck_assert_uint_eq(plan.move[i].target_tensor, i % 2 ? 0 : 2);
+        ck_assert_uint_eq(plan.move[i].source_tensor, i % 2 ? 0 : 1);
+        ck_assert_uint_eq(plan.move[i].target_tensor, i % 2 ? 2 : 0);
         ck_assert_uint_eq(plan.move[i].target_offset, 0);
     }
     plan_release(&plan);
-    ck_assert_int_eq(plan_build(&plan, source, target, wrong, 1, &error), RESHARD_EMISMATCH);
+    ck_assert_int_eq(plan_build(&plan, &wrong_sides, 1, &error), RESHARD_EMISMATCH);
     ck_assert_str_eq(error.text, "tensor 'a': shapes differ");
     ck_assert_ptr_null(plan.move);
     reshard_layout_close(source);
@@ -343,10 +413,10 @@ static bool plant(enum fault fault, struct plan *plan, uint64_t i, uint32_t *fro
 static void plant_everywhere(enum fault fault, const struct world *source,
                              const struct world *target, uint64_t holder, uint64_t *planted)
 {
+    const struct plan_sides sides = {source->layout, target->layout, same, true};
     struct plan good;
 
-    ck_assert_int_eq(plan_build(&good, source->layout, target->layout, same, holder, NULL),
-                     RESHARD_OK);
+    ck_assert_int_eq(plan_build(&good, &sides, holder, NULL), RESHARD_OK);
     for (uint64_t i = 0; i < good.count; i++) {
         uint32_t *from = calloc(tensors, sizeof *from);
         struct plan plan = {.count = good.count,
@@ -354,13 +424,13 @@ static void plant_everywhere(enum fault fault, const struct world *source,
                             .capacity = good.count + 1};
         struct reshard_error error = RESHARD_ERROR_INIT;
         ck_assert(from && plan.move);
+        const struct plan_sides planted_sides = {source->layout, target->layout, from, true};
         memcpy(from, same, tensors * sizeof *from);
         memcpy(plan.move, good.move, good.count * sizeof *plan.move);
-        ck_assert_int_eq(plan_check(&plan, target->layout, from, holder, NULL), RESHARD_OK);
+        ck_assert_int_eq(plan_check(&plan, &planted_sides, holder, NULL), RESHARD_OK);
         if (plant(fault, &plan, i, from)) {
             ++*planted;
-            ck_assert_int_eq(plan_check(&plan, target->layout, from, holder, &error),
-                             RESHARD_ECOVER);
+            ck_assert_int_eq(plan_check(&plan, &planted_sides, holder, &error), RESHARD_ECOVER);
             ck_assert_int_eq(error.status, RESHARD_ECOVER);
             ck_assert_ptr_nonnull(strstr(error.text, "tensor "));
         }
@@ -523,6 +593,7 @@ int main(void)
     tcase_set_timeout(cases, 100);
     tcase_add_checked_fixture(cases, open_odd_model, close_odd_model);
     tcase_add_loop_test(cases, every_layout_is_resharded_to_every_other, 0, 4);
+    tcase_add_test(cases, what_ranks_send_is_what_the_others_ask_of_them);
     tcase_add_test(cases, rank_1_of_3_reads_linear_4_4_from_ranks_2_3_and_4_of_8);
     tcase_add_test(cases, tensors_are_taken_from_where_they_are_told_or_left_out);
     tcase_add_loop_test(cases, every_fault_planted_into_a_plan_is_seen, 0, FAULTS);

@@ -73,8 +73,8 @@ static void setup(void)
     manifest_file_name(0, file.name);
     file.writer = 0;
     snprintf(path, sizeof path, "%s/%s", scratch, file.name);
-    ck_assert_msg(!writer_write(store_posix(), path, model, &pieces, &identity, local, &file.bytes,
-                                &file.seal, &error),
+    ck_assert_msg(!writer_write(store_posix(), path, model, &pieces, &identity, local, NULL,
+                                &file.bytes, &file.seal, &error),
                   "%s", error.text);
     free(packed);
 }
@@ -104,13 +104,14 @@ static void move_and_compare(int index, struct reshard_box box, struct reshard_b
     float *memory = malloc((count + 2) * sizeof *memory);
     float *expected = malloc((count + 2) * sizeof *expected);
     struct reshard_box_runs runs = reshard_box_runs(&box, &whole, &target);
+    const struct reader_target packed = {memory, NULL, RESHARD_DTYPE_F32};
     struct reader *reader = opened();
 
     for (uint64_t i = 0; i < count + 2; i++)
         memory[i] = expected[i] = -1;
     while (reshard_box_runs_next(&runs))
         memcpy(expected + runs.target, values + runs.source, runs.count * sizeof *expected);
-    ck_assert_int_eq(reader_move(reader, &move, memory, &error), RESHARD_OK);
+    ck_assert_int_eq(reader_move(reader, &move, &packed, &error), RESHARD_OK);
     ck_assert_mem_eq(memory, expected, (count + 2) * sizeof *memory);
     reader_close(reader);
     free(memory);
@@ -145,9 +146,10 @@ START_TEST(a_piece_that_the_file_has_not_is_refused)
 {
     const struct plan_move move = {
         .box = columns(0, 8), .source = columns(0, 8), .target = columns(0, 8)};
+    const struct reader_target packed = {values, NULL, RESHARD_DTYPE_F32};
     struct reader *reader = opened();
 
-    ck_assert_int_eq(reader_move(reader, &move, values, &error), RESHARD_EFORMAT);
+    ck_assert_int_eq(reader_move(reader, &move, &packed, &error), RESHARD_EFORMAT);
     ck_assert_ptr_nonnull(strstr(error.text, "rank-00000.h5: holds no piece [0:700, 0:8]"));
     reader_close(reader);
 }

@@ -37,6 +37,7 @@ static const char player[] =
     " \"$1\" \"$2\" \"$3\"\n"
     "  printf '\"bytes_unique\":%s,\"bytes_moved\":%s,\"files\":1,\"training_step\":0,' \"$4\" "
     "\"$5\"\n"
+    "  printf '\"bytes_sent\":%s,\"bytes_lacking\":7,' ${SENT:-7}\n"
     "  printf '\"loaded\":%s,\"tensors\":0,\"elements\":0,\"replicas\":0,\"digest\":\"%s\"}\\n' "
     "\"$6\" "
     "\"$7\"\n"
@@ -151,6 +152,7 @@ static const struct {
     {"LOADED='\"two\"'", RUN_FAIL, 3, "expected to load 'one', loaded 'two'"},
     {"LOADED=null", RUN_FAIL, 3, "expected to load 'one', loaded nothing"},
     {"MOVED=24", RUN_FAIL, 3, "read amplification of at most 1, was 1.5: 24 bytes"},
+    {"SENT=8", RUN_FAIL, 3, "8 bytes went over the network, where 7 were lacking"},
     {"REFUSED=ok", RUN_FAIL, 4, "expected outcome refused, was ok"},
     {"MESSAGE=gone", RUN_FAIL, 4, "expected a message with 'nowhere'"},
     {"CHECKPOINTS=", RUN_FAIL, -1, "expected checkpoint 'one' at the end, it is not there"},
@@ -236,6 +238,8 @@ START_TEST(a_report_for_programs_names_no_folder_of_the_run_and_no_wall_time)
     ck_assert_ptr_null(strstr(text, temporary));
     ck_assert_ptr_null(strstr(text, "wall"));
     assert_says(text, "\"read_amplification\": 1.0");
+    assert_says(text, "\"network_bytes\": 7, \"network_bound\": 7");
+    assert_says(text, "\"network_bytes\": null, \"network_bound\": null");
     assert_says(text, "\"trace_digest\": null");
     free(text);
 }
@@ -376,7 +380,7 @@ START_TEST(a_summary_counts_what_passed_failed_and_did_not_finish)
     report_print_run(stream, &reports[1], &style);
     report_print_summary(stream, reports, 3, &style);
     ck_assert_int_eq(fclose(stream), 0);
-    assert_says(text, "        FAIL [mpi   0.500000 s] played:10  load   one");
+    assert_says(text, "        FAIL [mpi   0.500000 s] played:10  load      one");
     assert_says(text, "3 scenarios in ");
     assert_says(text, ": 1 passed, 1 failed, 1 could not finish\n");
     free(text);

@@ -5,6 +5,7 @@
  * byte must have been asked of storage exactly once.
  */
 #include "core/digest.h"
+#include "parallel/latest.h"
 #include "parallel/load.h"
 #include "parallel/proof.h"
 #include "parallel/save.h"

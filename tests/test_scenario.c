@@ -7,62 +7,12 @@
 #include "sim/quantity.h"
 #include "sim/scenario.h"
 #include "sim/suggest.h"
-#include "support/scratch.h"
+#include "support/written.h"
 
 #include <check.h>
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-
-static char *folder;
-static char file_path[256];
-
-static void make_folder(void)
-{
-    folder = scratch_make("scenario");
-    (void)snprintf(file_path, sizeof(file_path), "%s/case.yaml", folder);
-}
-
-static void remove_folder(void)
-{
-    scratch_remove(folder);
-}
-
-static void write_file(const char *text)
-{
-    FILE *file = fopen(file_path, "we");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_ge(fputs(text, file), 0);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
-/* Open a scenario of that text; `*messages` is to be freed. */
-static enum reshard_status open_text(const char *text, struct scenario **out, char **messages)
-{
-    size_t size = 0;
-    FILE *stream = open_memstream(messages, &size);
-    ck_assert_ptr_nonnull(stream);
-    write_file(text);
-    const enum reshard_status status =
-        scenario_open(out, file_path, RESHARD_SOURCE_DIR "/scenarios", NULL, stream);
-    ck_assert_int_eq(fclose(stream), 0);
-    return status;
-}
-
-/* The messages without source lines and without the file's name: "LINE:COLUMN: error: TEXT\n". */
-static char *heads_of(const char *messages)
-{
-    char *heads = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&heads, &size);
-    for (const char *line = messages; *line; line += strcspn(line, "\n") + 1) {
-        if (strncmp(line, file_path, strlen(file_path)) == 0)
-            (void)fprintf(stream, "%.*s\n", (int)(strcspn(line, "\n") - strlen(file_path) - 1),
-                          line + strlen(file_path) + 1);
-    }
-    ck_assert_int_eq(fclose(stream), 0);
-    return heads;
-}
 
 /* Valid files. */
 
@@ -108,21 +58,10 @@ static const char complete[] =
     "    expect: {outcome: damaged}\n"
     "expect: {checkpoints: [step3]}\n";
 
-static struct scenario *open_valid(const char *text)
-{
-    struct scenario *scenario = NULL;
-    char *messages = NULL;
-    const enum reshard_status status = open_text(text, &scenario, &messages);
-    ck_assert_msg(status == RESHARD_OK, "%s", messages);
-    ck_assert_str_eq(messages, "");
-    free(messages);
-    return scenario;
-}
-
 START_TEST(a_valid_file_becomes_exactly_what_it_says)
 {
-    struct scenario *s = open_valid(complete);
-    ck_assert_str_eq(s->file, file_path);
+    struct scenario *s = written_valid(complete);
+    ck_assert_str_eq(s->file, written_path());
     ck_assert_str_eq(s->name, "complete");
     ck_assert_str_eq(s->about, "Every key once.");
     ck_assert(s->seed == UINT64_MAX);
@@ -155,7 +94,7 @@ START_TEST(each_step_has_its_verb_line_and_values)
         SCENARIO_VERIFY, SCENARIO_SAVE,  SCENARIO_START, SCENARIO_LOAD,
     };
     static const int lines[] = {23, 27, 28, 30, 31, 33, 34, 36, 37};
-    struct scenario *s = open_valid(complete);
+    struct scenario *s = written_valid(complete);
     ck_assert_uint_eq(s->step_count, sizeof(lines) / sizeof(lines[0]));
     for (uint64_t i = 0; i < s->step_count; i++) {
         ck_assert_int_eq(s->steps[i].verb, verbs[i]);
@@ -178,7 +117,7 @@ END_TEST
 
 START_TEST(a_mesh_is_completed_to_the_ranks)
 {
-    struct scenario *s = open_valid(complete);
+    struct scenario *s = written_valid(complete);
     ck_assert_uint_eq(s->steps[3].start.layout.replicate, 3);
     ck_assert_uint_eq(s->steps[3].start.layout.shard, 2);
     ck_assert_int_eq(s->steps[7].start.layout.kind, RESHARD_LAYOUT_DDP);
@@ -190,7 +129,7 @@ END_TEST
 
 START_TEST(expectations_are_read_and_absent_ones_say_so)
 {
-    struct scenario *s = open_valid(complete);
+    struct scenario *s = written_valid(complete);
     const struct scenario_expect *train = &s->steps[1].expect;
     ck_assert_int_eq(train->outcome, SCENARIO_OK);
     ck_assert_ptr_null(train->message);
@@ -218,7 +157,7 @@ static const struct reshard_tensor *tensor_of(const struct scenario *scenario, c
 
 START_TEST(the_model_has_its_final_dtypes_units_ties_and_slots)
 {
-    struct scenario *s = open_valid(complete);
+    struct scenario *s = written_valid(complete);
     ck_assert_int_eq(tensor_of(s, "a.weight", "")->dtype, RESHARD_DTYPE_F16);
     ck_assert_str_eq(reshard_model_unit(s->model, tensor_of(s, "a.weight", "")->unit), "a");
     ck_assert_int_eq(tensor_of(s, "b", "")->dtype, RESHARD_DTYPE_I64);
@@ -233,9 +172,9 @@ END_TEST
 
 START_TEST(absent_keys_have_the_documented_defaults)
 {
-    struct scenario *s = open_valid("scenario: 1\nname: small\nabout: Defaults.\n"
-                                    "model: linear-4x4\n"
-                                    "steps: [{start: {ranks: 8, layout: fsdp2}}]\n");
+    struct scenario *s = written_valid("scenario: 1\nname: small\nabout: Defaults.\n"
+                                       "model: linear-4x4\n"
+                                       "steps: [{start: {ranks: 8, layout: fsdp2}}]\n");
     ck_assert_uint_eq(s->seed, 0);
     ck_assert_int_eq(s->optimizer.name, RESHARD_OPTIMIZER_NONE);
     ck_assert_uint_eq(s->cluster.nodes, 1);
@@ -253,9 +192,9 @@ END_TEST
 
 START_TEST(adamw_alone_has_the_documented_hyperparameters)
 {
-    struct scenario *s = open_valid("scenario: 1\nname: small\nabout: Defaults.\n"
-                                    "model: linear-4x4\noptimizer: adamw\n"
-                                    "steps: [{start: {ranks: 8, layout: fsdp2}}]\n");
+    struct scenario *s = written_valid("scenario: 1\nname: small\nabout: Defaults.\n"
+                                       "model: linear-4x4\noptimizer: adamw\n"
+                                       "steps: [{start: {ranks: 8, layout: fsdp2}}]\n");
     ck_assert(s->optimizer.lr == 1e-3);
     ck_assert(s->optimizer.beta1 == 0.9 && s->optimizer.beta2 == 0.999);
     ck_assert(s->optimizer.eps == 1e-8 && s->optimizer.weight_decay == 0.01);
@@ -268,8 +207,8 @@ START_TEST(a_given_seed_overrides_the_files)
 {
     const uint64_t seed = 99;
     struct scenario *scenario = NULL;
-    write_file(complete);
-    ck_assert_int_eq(scenario_open(&scenario, file_path, NULL, &seed, NULL), RESHARD_OK);
+    written_write(complete);
+    ck_assert_int_eq(scenario_open(&scenario, written_path(), NULL, &seed, NULL), RESHARD_OK);
     ck_assert_uint_eq(scenario->seed, 99);
     scenario_close(scenario);
 }
@@ -358,6 +297,9 @@ static const struct {
      "of them whole\n"},
     {WORLD "expect: {checkpoints: [step1]}\n",
      "8:24: error: no step before saves 'step1', so it cannot exist at the end\n"},
+    {WORLD "  - save: a\n  - save: b\nexpect: {checkpoints: [a]}\n",
+     "10:23: error: 'b' is saved in line 9 and will be there at the end, but is not in this "
+     "list\n"},
     {WORLD "  - save: a\nexpect: {checkpoints: [a, a]}\n",
      "9:27: error: 'a' stands in this list already\n"},
     {WORLD "...\n---\nmore: 1\n",
@@ -422,29 +364,10 @@ static const struct {
     {MODEL "steps:\n  - start: {rank: 2, layout: fsdp2}\n",
      "7:13: error: unknown key 'rank' in 'start'; did you mean 'ranks'?\n"},
     {MODEL "steps:\n  - start: {ranks: 2, layout: fdsp2}\n",
-     "7:31: error: 'layout' must be one of fsdp1, fsdp2, ddp, not 'fdsp2'; did you mean "
+     "7:31: error: 'layout' must be one of fsdp1, fsdp2, ddp, boxes, not 'fdsp2'; did you mean "
      "'fsdp2'?\n"},
-    {MODEL "steps:\n  - start: {ranks: 2, layout: boxes}\n",
-     "7:31: error: 'layout' must be one of fsdp1, fsdp2, ddp, not 'boxes'\n"},
     {MODEL "steps:\n  - start: {ranks: 2}\n",
      "7:5: error: 'start' lacks 'layout': how the state lies on the ranks\n"},
-    {MODEL "steps:\n  - start: {ranks: 6, layout: {kind: fsdp2, mesh: {replicate: 2, shard: 2}}}\n",
-     "7:45: error: the mesh has 2 x 2 = 4 places, but the world has 6 ranks\n"},
-    {MODEL "steps:\n  - start: {ranks: 6, layout: {kind: fsdp2, mesh: {replicate: 4}}}\n",
-     "7:63: error: 4 does not divide the 6 ranks\n"},
-    {MODEL "steps:\n  - start: {ranks: 6, layout: {kind: fsdp2, mesh: {tensor: 2}}}\n",
-     "7:52: error: unknown key 'tensor' in 'mesh'; known: replicate, shard\n"},
-    {MODEL "steps:\n  - start: {ranks: 6, layout: {kind: ddp, mesh: {shard: 2}}}\n",
-     "7:57: error: a ddp layout shards nothing; leave 'shard' out\n"},
-    {MODEL "steps:\n  - start: {ranks: 6, layout: {kind: ddp, mesh: {replicate: 2}}}\n",
-     "7:61: error: a ddp layout replicates over all 6 ranks, not 2\n"},
-    {MODEL "steps:\n  - start: {ranks: 6, layout: {kind: fsdp2, orig_params: true}}\n",
-     "7:58: error: 'orig_params' is fsdp1's; only there are parameters flat\n"},
-    {MODEL "steps:\n  - start: {ranks: 6, layout: {kind: fsdp1, forward: bf16}}\n",
-     "7:54: error: 'forward' sets the alignment that orig_params: true brings; add it, or leave "
-     "'forward' out\n"},
-    {MODEL "steps:\n  - start: {ranks: 6, layout: {kind: fsdp1, orig_params: yes}}\n",
-     "7:58: error: 'orig_params' must be true or false, not 'yes'\n"},
     {HEAD "model: {tensors: {a: [1], b: {shape: [1], dtype: bf16}}}\nsteps:\n  - start: {ranks: 2, "
           "layout: fsdp1}\n",
      "6:31: error: fsdp1 cannot flatten the root unit: 'a' is f32 and 'b' is bf16; a flat "
@@ -454,14 +377,15 @@ static const struct {
      "8:12: error: 'train' must be a whole number from 1 to 1000000, not '0'\n"},
     {WORLD "  - train: 1.5\n",
      "8:12: error: 'train' must be a whole number from 1 to 1000000, not '1.5'\n"},
-    {WORLD "  - train: 1\n    save: a\n", "9:5: error: a step has exactly one of start, train, "
-                                          "save, load, verify; 'train' stands here already\n"},
-    {WORLD "  - expect: {outcome: ok}\n",
-     "8:5: error: a step needs exactly one of start, train, save, load, verify\n"},
+    {WORLD "  - train: 1\n    save: a\n",
+     "9:5: error: a step has exactly one of start, train, "
+     "save, load, reshard, transform, verify; 'train' stands here already\n"},
+    {WORLD "  - expect: {outcome: ok}\n", "8:5: error: a step needs exactly one of start, train, "
+                                          "save, load, reshard, transform, verify\n"},
     {WORLD "  - save: a/b\n", "8:11: error: 'save' must be a name of at most 100 letters, digits, "
                               "'.', '_' or '-' that begins with a letter or digit, not 'a/b'\n"},
-    {WORLD "  - save: latest\n",
-     "8:11: error: 'latest' means the newest checkpoint and cannot be the name of one\n"},
+    {WORLD "  - save: latest\n", "8:11: error: 'latest' means the checkpoint with the highest "
+                                 "training step and cannot be the name of one\n"},
     {WORLD "  - save: a\n  - save: a\n",
      "9:11: error: 'a' is saved in line 8 already and a checkpoint is never overwritten; choose "
      "another name, or expect: {outcome: refused}\n"},
@@ -517,14 +441,7 @@ static const struct {
 
 START_TEST(each_wrong_file_is_refused_with_exactly_this_message)
 {
-    struct scenario *scenario = NULL;
-    char *messages = NULL;
-    ck_assert_int_eq(open_text(wrong[_i].text, &scenario, &messages), RESHARD_EINVAL);
-    ck_assert_ptr_null(scenario);
-    char *heads = heads_of(messages);
-    ck_assert_str_eq(heads, wrong[_i].heads);
-    free(heads);
-    free(messages);
+    written_refused(wrong[_i].text, wrong[_i].heads);
 }
 END_TEST
 
@@ -534,14 +451,14 @@ START_TEST(an_error_shows_its_line_and_a_caret_below_the_value)
     char *messages = NULL;
     char expected[512];
     ck_assert_int_eq(
-        open_text(WORLD "cluster: {network: {bandwidth: 25 GB}}\n", &scenario, &messages),
+        written_open(WORLD "cluster: {network: {bandwidth: 25 GB}}\n", &scenario, &messages),
         RESHARD_EINVAL);
     (void)snprintf(expected, sizeof(expected),
                    "%s:8:32: error: 'bandwidth' must be a rate above 0 with its unit, such as "
                    "25 GB/s, 800 MiB/s or 400 Gbit/s, not '25 GB'\n"
                    "cluster: {network: {bandwidth: 25 GB}}\n"
                    "                               ^~~~~\n",
-                   file_path);
+                   written_path());
     ck_assert_str_eq(messages, expected);
     free(messages);
 }
@@ -551,8 +468,9 @@ START_TEST(columns_and_carets_count_characters_not_bytes)
 {
     struct scenario *scenario = NULL;
     char *messages = NULL;
-    ck_assert_int_eq(open_text(WORLD "expect: {\"äöü\":\t1, \"größe\": 2}\n", &scenario, &messages),
-                     RESHARD_EINVAL);
+    ck_assert_int_eq(
+        written_open(WORLD "expect: {\"äöü\":\t1, \"größe\": 2}\n", &scenario, &messages),
+        RESHARD_EINVAL);
     ck_assert_ptr_nonnull(strstr(messages, ":8:20: error: unknown key 'größe'"));
     ck_assert_ptr_nonnull(strstr(messages, "\n               \t   ^~~~~~~\n"));
     free(messages);
@@ -563,11 +481,11 @@ START_TEST(all_errors_of_a_file_are_listed_in_its_order)
 {
     struct scenario *scenario = NULL;
     char *messages = NULL;
-    ck_assert_int_eq(open_text(MODEL "cluster: {nodes: x}\nsteps:\n  - start: {ranks: 0}\n"
-                                     "  - sav: a\n",
-                               &scenario, &messages),
+    ck_assert_int_eq(written_open(MODEL "cluster: {nodes: x}\nsteps:\n  - start: {ranks: 0}\n"
+                                        "  - sav: a\n",
+                                  &scenario, &messages),
                      RESHARD_EINVAL);
-    char *heads = heads_of(messages);
+    char *heads = written_heads(messages);
     ck_assert_str_eq(heads,
                      "6:18: error: 'nodes' must be a whole number from 1 to 1000000, not 'x'\n"
                      "8:5: error: 'start' lacks 'layout': how the state lies on the ranks\n"
@@ -753,8 +671,8 @@ static Suite *scenario_suite(void)
     TCase *invalid = tcase_create("wrong");
     TCase *words = tcase_create("words");
     TCase *files = tcase_create("files");
-    tcase_add_unchecked_fixture(valid, make_folder, remove_folder);
-    tcase_add_unchecked_fixture(invalid, make_folder, remove_folder);
+    tcase_add_unchecked_fixture(valid, written_begin, written_end);
+    tcase_add_unchecked_fixture(invalid, written_begin, written_end);
     tcase_add_test(valid, a_valid_file_becomes_exactly_what_it_says);
     tcase_add_test(valid, each_step_has_its_verb_line_and_values);
     tcase_add_test(valid, a_mesh_is_completed_to_the_ranks);

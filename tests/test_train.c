@@ -425,16 +425,14 @@ static void expect_part(const struct shard *whole, const struct shard *part, uin
     reshard_box_list_release(&boxes);
 }
 
-/* The loop's index is the number of ranks. */
-static void expect_shards_equal(enum reshard_layout_kind kind, uint64_t ranks)
+/* Every rank of a layout of the model trains its own; frees the layout. */
+static void expect_ranks_equal(const struct reshard_model *model, struct reshard_layout *layout)
 {
-    struct reshard_model *model = odd_model();
     struct reshard_layout *alone = layout_of(model, RESHARD_LAYOUT_DDP, 1);
-    struct reshard_layout *layout = layout_of(model, kind, ranks);
     struct shard whole;
     shard_open(&whole, alone, 0, &adamw);
     steps(&whole, 3);
-    for (uint64_t rank = 0; rank < ranks; rank++) {
+    for (uint64_t rank = 0; rank < reshard_layout_holders(layout); rank++) {
         struct shard part;
         shard_open(&part, layout, rank, &adamw);
         steps(&part, 3);
@@ -445,8 +443,38 @@ static void expect_shards_equal(enum reshard_layout_kind kind, uint64_t ranks)
     shard_close(&whole);
     reshard_layout_close(layout);
     reshard_layout_close(alone);
+}
+
+/* The loop's index is the number of ranks. */
+static void expect_shards_equal(enum reshard_layout_kind kind, uint64_t ranks)
+{
+    struct reshard_model *model = odd_model();
+    expect_ranks_equal(model, layout_of(model, kind, ranks));
     reshard_model_close(model);
 }
+
+/* Ranks that have no part in a parameter have no account of its steps either, and idle ones have
+ * nothing at all. */
+START_TEST(stages_columns_and_idle_ranks_train_as_the_whole_does)
+{
+    const struct reshard_rule rule = {.pattern = "f",
+                                      .tensor = {.how = RESHARD_HOW_CUT, .number = 1}};
+    const struct reshard_layout_options options = {.kind = RESHARD_LAYOUT_FSDP2,
+                                                   .world = 13,
+                                                   .pipeline = 2,
+                                                   .shard = 3,
+                                                   .tensor = 2,
+                                                   .rule = &rule,
+                                                   .rule_count = 1};
+    struct reshard_model *model = odd_model();
+    struct reshard_layout *layout = NULL;
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    ck_assert_msg(reshard_layout_open(&layout, model, &options, &error) == RESHARD_OK, "%s",
+                  error.text);
+    expect_ranks_equal(model, layout);
+    reshard_model_close(model);
+}
+END_TEST
 
 START_TEST(flat_shards_train_as_the_whole_does)
 {
@@ -530,6 +558,7 @@ int main(void)
     tcase_add_test(tcase, a_lost_step_count_shows_in_the_parameters_and_leaves_the_gradients);
     tcase_add_loop_test(tcase, a_step_count_that_no_training_leaves_is_refused, 0, 5);
     tcase_add_test(tcase, there_is_no_training_without_an_optimizer);
+    tcase_add_test(tcase, stages_columns_and_idle_ranks_train_as_the_whole_does);
     tcase_add_loop_test(tcase, flat_shards_train_as_the_whole_does, 1, 12);
     tcase_add_loop_test(tcase, chunks_of_rows_train_as_the_whole_does, 1, 12);
     tcase_add_test(tcase, elements_whose_block_number_exceeds_32_bits_have_words_of_their_own);

@@ -417,8 +417,8 @@ static struct verify_report world_judge(const struct world *world)
 
     ck_assert_int_eq(verify_report_open(&all), RESHARD_OK);
     for (uint64_t rank = 0; rank < world->ranks; ++rank) {
-        const struct verify_held_options options = {world->rules, oracle, world->memory[rank],
-                                                    rank};
+        const struct verify_held_options options = {world->rules, oracle, world->memory[rank], rank,
+                                                    NULL};
         struct reshard_error error = RESHARD_ERROR_INIT;
         struct verify_report one;
 

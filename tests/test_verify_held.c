@@ -13,6 +13,7 @@
 enum { STEP = 2, RANKS_MAX = 24 };
 
 static struct verify_memory memory[RANKS_MAX][MADE_TENSORS_MAX];
+static const bool *judged; /* of each tensor; NULL: all are */
 
 static struct verify_oracle *open_oracle(void)
 {
@@ -96,7 +97,7 @@ static struct verify_report judge(const struct verify_rules *rules)
 
     ck_assert_int_eq(verify_report_open(&all), RESHARD_OK);
     for (uint64_t rank = 0; rank < made.layout.world; ++rank) {
-        const struct verify_held_options options = {rules, oracle, memory[rank], rank};
+        const struct verify_held_options options = {rules, oracle, memory[rank], rank, judged};
         struct verify_report one;
 
         ck_assert_int_eq(verify_report_open(&one), RESHARD_OK);
@@ -262,6 +263,33 @@ START_TEST(what_an_idle_rank_or_another_stage_holds_is_seen)
 }
 END_TEST
 
+/* A state's slots alone, as where only these were carried somewhere: nothing of the rest is looked
+ * at, and the slots are. */
+START_TEST(of_a_part_of_the_state_only_that_part_is_judged)
+{
+    bool slots[MADE_TENSORS_MAX] = {false};
+    struct verify_rules *rules;
+    struct verify_report report;
+
+    lay_out(_i);
+    fill();
+    for (uint32_t t = 0; t < made.inventory.tensor_count; ++t)
+        slots[t] = verify_tensor_is_slot(&made.tensor[t]);
+    memset((void *)memory[0][0].base, 0x7b, (size_t)memory[0][0].bytes);
+    free((void *)memory[1][4].base);
+    memory[1][4] = (struct verify_memory){NULL, 0};
+    memset((void *)memory[0][1].base, 0x7b, (size_t)memory[0][1].bytes);
+    judged = slots;
+    rules = make_rules();
+    report = judge(rules);
+    ck_assert_uint_eq(report.finding_total, 1);
+    ck_assert_str_eq(report.finding[0].slot, "exp_avg");
+    verify_report_close(&report);
+    verify_rules_close(rules);
+    judged = NULL;
+}
+END_TEST
+
 /* Buffers, frozen parameters and the rest keep their initial values; slots they have none. */
 START_TEST(only_trained_parameters_have_slots)
 {
@@ -306,6 +334,7 @@ static Suite *suite(void)
     tcase_add_test(one, a_strided_shard_that_was_taken_for_a_contiguous_one_is_seen);
     tcase_add_test(one, rows_of_ranks_that_changed_places_are_seen);
     tcase_add_test(one, what_an_idle_rank_or_another_stage_holds_is_seen);
+    tcase_add_loop_test(one, of_a_part_of_the_state_only_that_part_is_judged, 0, 5);
     tcase_add_loop_test(one, only_trained_parameters_have_slots, VERIFY_PARAMETER,
                         VERIFY_BUFFER + 1);
     suite_add_tcase(all, one);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT_PER_RULE = 3 };
+enum { KEPT_PER_RULE = 3, RULES_MAX = 4096, STARS_MAX = 8 };
 
 static const char *const axis_names[VERIFY_AXES] = {
     [VERIFY_PIPELINE] = "pipeline", [VERIFY_REPLICATE] = "replicate", [VERIFY_SHARD] = "shard",
@@ -89,8 +89,8 @@ static const char *parse_boxes(struct verify_formula *formula, const json_t *arr
 
     if (!box)
         return no_memory;
-    if (!json_is_array(array))
-        return "boxes are no array";
+    if (!json_is_array(array) || count == 0)
+        return "boxes are no array, or an empty one";
     for (size_t b = 0; b < count; ++b) {
         const json_t *value = json_array_get(array, b);
         const json_t *begin = json_object_get(value, "begin");
@@ -107,6 +107,15 @@ static const char *parse_boxes(struct verify_formula *formula, const json_t *arr
     return NULL;
 }
 
+static bool is_pattern(const char *text)
+{
+    uint32_t stars = 0;
+
+    for (const char *c = text; *c; ++c)
+        stars += *c == '*';
+    return *text && strlen(text) < VERIFY_NAME_MAX && stars <= STARS_MAX;
+}
+
 static const char *parse_rule(struct verify_formula *formula, const json_t *value,
                               struct verify_rule *rule)
 {
@@ -119,6 +128,8 @@ static const char *parse_rule(struct verify_formula *formula, const json_t *valu
 
     if (!verify_has_members(value, members) || !pattern)
         return "a rule has no pattern, or members that rules do not have";
+    if (!is_pattern(pattern))
+        return "a pattern has not 1 to 1023 bytes with at most 8 stars";
     rule->pattern = keep(formula, strdup(pattern));
     if (!rule->pattern)
         return no_memory;
@@ -140,8 +151,8 @@ static const char *parse_rules(struct verify_formula *formula, const json_t *arr
     const size_t count = json_array_size(array);
     struct verify_rule *rule;
 
-    if (!json_is_array(array) || count == 0 || count > UINT32_MAX)
-        return "its rules are no array, or an empty one";
+    if (!json_is_array(array) || count == 0 || count > RULES_MAX)
+        return "its rules are no array of 1 to 4096";
     formula->memory = calloc(KEPT_PER_RULE * count + 1, sizeof(void *));
     if (!formula->memory)
         return no_memory;

@@ -12,7 +12,7 @@ struct judge {
     struct verify_report *report;
     struct verify_block *block;
     struct verify_mismatch *mismatch; /* of each tensor */
-    bool *usable;                     /* has each tensor's memory its size? */
+    bool *usable;                     /* is each tensor judged, and has its memory its size? */
     uint32_t *next;                   /* of the same parameter: verify_groups() */
     uint64_t elements;                /* compared so far */
     uint64_t bytes;
@@ -32,6 +32,8 @@ static void judge_size(struct judge *judge, uint32_t tensor)
     const uint64_t bytes = bytes_of(judge, tensor);
     struct verify_finding finding;
 
+    if (options->judged && !options->judged[tensor])
+        return;
     judge->usable[tensor] = memory->bytes == bytes && (bytes == 0 || memory->base);
     if (judge->usable[tensor])
         return;

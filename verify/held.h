@@ -29,6 +29,7 @@ struct verify_held_options {
     const struct verify_oracle *oracle; /* on the same inventory as the rules */
     const struct verify_memory *memory; /* one for each tensor of the inventory */
     uint64_t rank;                      /* below the layout's world */
+    const bool *judged;                 /* of each tensor, whether it is looked at; NULL: all are */
 };
 
 /* Local. Judge a rank into an opened report, whose tallies it makes where there are none.

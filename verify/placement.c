@@ -258,9 +258,10 @@ static void add_cut(struct verify_dealing *dealing, enum verify_along along, uin
     dealing->cut[dealing->cut_count++] = (struct verify_cut){along, ways};
 }
 
-/* Two cuts of one dimension go through evenly; one that has a single coordinate is none. */
+/* A cut along shard and another of one dimension go through evenly; one that has a single
+ * coordinate is none. */
 static enum reshard_status check_nesting(const struct verify_tensor *tensor, uint32_t dimension,
-                                         const struct verify_dealing *dealing,
+                                         const struct verify_dealing *dealing, bool sharded,
                                          struct reshard_error *error)
 {
     uint64_t product = 1;
@@ -270,7 +271,8 @@ static enum reshard_status check_nesting(const struct verify_tensor *tensor, uin
         product *= dealing->cut[c].ways;
         cuts += dealing->cut[c].ways > 1;
     }
-    if (cuts < 2 || dealing->size % product == 0)
+    if (!sharded || cuts < 2 || dealing->cut[dealing->cut_count - 1].ways == 1 ||
+        dealing->size % product == 0)
         return RESHARD_OK;
     return reshard_error_set(error, RESHARD_EINVAL,
                              "tensor %s: dimension %u of %" PRIu64
@@ -305,7 +307,8 @@ static enum reshard_status deal_dimension(struct verify_rules *rules, uint32_t n
         add_cut(&dealing, placement->data ? VERIFY_ALONG_DATA : VERIFY_ALONG_SHARD,
                 verify_data_ways(rules, placement));
     if (!status)
-        status = check_nesting(tensor, dimension, &dealing, error);
+        status = check_nesting(tensor, dimension, &dealing, cuts(settled, VERIFY_SHARD, dimension),
+                               error);
     if (status || dealing.cut_count == 0)
         return status;
     placement->deal[dimension] = verify_deal_of(&rules->deals, &dealing);

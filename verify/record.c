@@ -199,6 +199,20 @@ static enum reshard_status parse_units(struct verify_checkpoint *checkpoint, con
     return RESHARD_OK;
 }
 
+/* Units stand in the order of their first tensors, and each has one. */
+static enum reshard_status check_units(const struct verify_inventory *inventory,
+                                       struct reshard_error *error)
+{
+    uint32_t seen = 1;
+
+    for (uint32_t t = 0; t < inventory->tensor_count; ++t) {
+        if (inventory->tensor[t].unit > seen)
+            return wrong(error, "units: not in the order of their first tensors");
+        seen += inventory->tensor[t].unit == seen;
+    }
+    return seen == inventory->unit_count ? RESHARD_OK : wrong(error, "units: one has no tensor");
+}
+
 static bool can_be_tied(const struct verify_checkpoint *checkpoint, const char *of)
 {
     const uint32_t number = verify_names_find(&checkpoint->names, of, "");
@@ -329,6 +343,8 @@ static enum reshard_status parse_root(struct verify_checkpoint *checkpoint, json
         status = parse_units(checkpoint, json_object_get(root, "units"), error);
     if (!status)
         status = parse_tensors(checkpoint, tensors, error);
+    if (!status)
+        status = check_units(&checkpoint->inventory, error);
     if (!status)
         status = parse_ties(checkpoint, json_object_get(root, "ties"), error);
     if (!status)

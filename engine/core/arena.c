@@ -45,8 +45,7 @@ enum reshard_status arena_pieces_of(struct arena_pieces *out, const struct resha
 
     *out = (struct arena_pieces)ARENA_PIECES_INIT;
     for (uint32_t t = 0; !status && t < reshard_model_tensor_count(model); t++) {
-        const uint64_t shard = reshard_layout_shard_of(layout, t, holder);
-        if (reshard_layout_owner(layout, t, shard) != holder)
+        if (!reshard_layout_is_owner(layout, t, holder))
             continue;
         boxes.count = 0;
         status = reshard_layout_boxes(layout, t, holder, &boxes);

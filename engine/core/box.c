@@ -6,6 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct reshard_chunk reshard_chunk(uint64_t size, uint64_t count, uint64_t index)
+{
+    const uint64_t chunk = size / count + (size % count != 0);
+    /* Sizes are below 2^63 and indices below 2^31, but their product need not fit. */
+    const uint64_t begin = chunk && index > size / chunk ? size : chunk * index;
+    const struct reshard_chunk piece = {
+        .begin = begin < size ? begin : size,
+        .end = begin < size && size - begin > chunk ? begin + chunk : size,
+    };
+
+    return piece;
+}
+
 enum reshard_status reshard_shape_count(const struct reshard_shape *shape, uint64_t *out)
 {
     uint64_t count = 1;
@@ -275,14 +288,39 @@ bool reshard_box_runs_next(struct reshard_box_runs *runs)
 
 /* ---- cover ----------------------------------------------------------------------------------- */
 
-/* The dimension to sort by: the first of the whole's on which parts begin differently. */
-static uint32_t sort_dimension(uint32_t ndim, const struct reshard_box *parts, uint64_t count)
+static int compare_numbers(const void *a, const void *b)
 {
-    for (uint32_t d = 0; d < ndim; d++)
+    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* The dimension to sort by: the one on which the parts begin at the most places, so that few are
+ * compared with one another. */
+static enum reshard_status sort_dimension(uint32_t ndim, const struct reshard_box *parts,
+                                          uint64_t count, uint32_t *out)
+{
+    uint64_t *begin = ndim > 1 && count > 1 ? calloc(count, sizeof *begin) : NULL, most = 0;
+
+    *out = 0;
+    if (ndim < 2 || count < 2)
+        return RESHARD_OK;
+    if (!begin)
+        return RESHARD_ENOMEM;
+    for (uint32_t d = 0; d < ndim; d++) {
+        uint64_t places = 1;
+        for (uint64_t i = 0; i < count; i++)
+            begin[i] = parts[i].begin[d];
+        qsort(begin, count, sizeof *begin, compare_numbers);
         for (uint64_t i = 1; i < count; i++)
-            if (parts[i].begin[d] != parts[0].begin[d])
-                return d;
-    return 0;
+            places += begin[i] != begin[i - 1];
+        if (places > most) {
+            most = places;
+            *out = d;
+        }
+    }
+    free(begin);
+    return RESHARD_OK;
 }
 
 struct cover_order {
@@ -357,12 +395,15 @@ enum reshard_status reshard_box_cover(const struct reshard_box *whole,
                                       const struct reshard_box *parts, uint64_t count,
                                       struct reshard_error *error)
 {
-    const uint32_t d = sort_dimension(whole->ndim, parts, count);
     const uint64_t wanted = reshard_box_count(whole);
     struct cover_order *order = NULL;
-    enum reshard_status status = RESHARD_OK;
     uint64_t kept = 0, covered = 0;
     char text[320];
+    uint32_t d;
+    enum reshard_status status = sort_dimension(whole->ndim, parts, count, &d);
+
+    if (status)
+        return status;
 
     if (count > 0) {
         order = calloc(count, sizeof *order);

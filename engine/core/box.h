@@ -42,6 +42,14 @@ struct reshard_box_list {
         0, 0, NULL                                                                                 \
     }
 
+/* torch.chunk: the piece of coordinate `index` when [0, size) is cut for `count` coordinates, in
+ * chunks of ceil(size / count); the last ones are short or empty. */
+struct reshard_chunk {
+    uint64_t begin;
+    uint64_t end;
+};
+struct reshard_chunk reshard_chunk(uint64_t size, uint64_t count, uint64_t index);
+
 /* Local. Elements of a shape: the product of its sizes, 1 for 0 dimensions. EOVERFLOW for a product
  * or a single size beyond INT64_MAX, so that differences of offsets are always representable. */
 RESHARD_MUST_CHECK enum reshard_status reshard_shape_count(const struct reshard_shape *shape,
@@ -88,7 +96,7 @@ RESHARD_MUST_CHECK enum reshard_status reshard_box_from_interval(const struct re
 /*
  * Local. The law: `parts` cover `whole` exactly once, none overlapping, none outside. Empty parts
  * are ignored. ECOVER, with the boxes named in `error`, when it does not hold. Sorting by the
- * first dimension on which the parts differ, then a sweep: near-linear for real layouts.
+ * dimension on which most parts begin apart, then a sweep: near-linear for real layouts.
  */
 RESHARD_MUST_CHECK enum reshard_status reshard_box_cover(const struct reshard_box *whole,
                                                          const struct reshard_box *parts,

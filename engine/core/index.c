@@ -21,25 +21,12 @@ enum {
     LINK_NAME_MAX = 3 * RESHARD_NAME_MAX, /* when every byte of a name is escaped */
 };
 
-/* An upper bound of the mappings: no shard has more boxes than an interval can be cut into. With at
- * most INDEX_FILES_MAX files the sum stays below 2^32 * INDEX_FILES_MAX * 16. */
+/* An upper bound of the mappings. With at most INDEX_FILES_MAX files it cannot overflow. */
 static uint64_t mappings_most(const struct reshard_layout *layout)
 {
-    const struct reshard_model *const model = reshard_layout_model(layout);
     uint64_t mappings = 0;
-    for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++) {
-        const struct reshard_tensor *const tensor = reshard_model_tensor(model, t);
-        const struct reshard_box whole = reshard_box_whole(&tensor->shape);
-        const uint64_t boxes = reshard_layout_is_flat(layout, t) && tensor->shape.ndim > 1
-                                   ? 2 * (uint64_t)tensor->shape.ndim - 1
-                                   : 1;
-        uint64_t begin;
-        uint64_t end;
-        if (tensor->count == 0)
-            continue;
-        reshard_layout_overlap(layout, t, &whole, &begin, &end);
-        mappings += (end - begin) * boxes;
-    }
+    for (uint32_t t = 0; t < reshard_model_tensor_count(reshard_layout_model(layout)); t++)
+        mappings += reshard_layout_boxes_most(layout, t);
     return mappings;
 }
 

@@ -1,228 +1,183 @@
 #include "core/layout.h"
 
+#include "core/flat.h"
+#include "core/given.h"
+#include "core/placement.h"
+#include "core/region.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
-
-enum { ALIGNMENT_BYTES = 16 }; /* FlatParamHandle._get_aligned_numel */
-
-enum placement {
-    PLACE_REPLICATED,
-    PLACE_SHARD0, /* dimension 0, by torch.chunk's rule */
-    PLACE_FLAT,   /* an interval of the unit's flat parameter */
-};
-
-/* The mesh: rank = replicate coordinate * shard size + shard coordinate. */
-enum { MESH_REPLICATE, MESH_SHARD, MESH_DIMS };
 
 struct reshard_layout {
     const struct reshard_model *model;
     struct reshard_layout_options options;
-    uint64_t mesh[MESH_DIMS];
-    struct reshard_flat_info *flat; /* by unit */
-    enum placement *placement;      /* by tensor, along MESH_SHARD; replicated along the other */
-    uint64_t *flat_begin;           /* by tensor: its first entry in the flat parameter */
-    uint64_t *owner;                /* by tensor: the replica that writes it */
+    struct reshard_mesh mesh;
+    uint64_t ranks;              /* of the mesh; the world's others are idle */
+    struct placement *placement; /* by tensor */
+    struct given **given;        /* by tensor: of those whose boxes are given */
+    struct flats flats;
+    uint64_t *owner;      /* by tensor: the replica that writes it */
+    uint64_t **set_owner; /* by tensor whose boxes are given: by set */
 };
 
-static const char *const kind_names[] = {
-    [RESHARD_LAYOUT_FSDP1] = "fsdp1",
-    [RESHARD_LAYOUT_FSDP2] = "fsdp2",
-    [RESHARD_LAYOUT_DDP] = "ddp",
-};
-
-const char *reshard_layout_kind_name(enum reshard_layout_kind kind)
+static const struct reshard_tensor *tensor_of(const struct reshard_layout *layout, uint32_t t)
 {
-    return kind_names[kind];
+    return reshard_model_tensor(layout->model, t);
 }
 
-bool reshard_layout_kind_from_name(const char *name, enum reshard_layout_kind *out)
+/* The sets of given boxes that a tensor follows, NULL for others. */
+static const struct given *given_of(const struct reshard_layout *layout, uint32_t t)
 {
-    for (size_t i = 0; i < sizeof kind_names / sizeof *kind_names; i++) {
-        if (strcmp(kind_names[i], name) == 0) {
-            *out = (enum reshard_layout_kind)i;
-            return true;
+    const uint32_t like = tensor_of(layout, t)->like;
+
+    return like == RESHARD_LIKE_NONE ? NULL : layout->given[like];
+}
+
+/* ---- what cuts leave ------------------------------------------------------------------------- */
+
+static struct region region_of(const struct reshard_layout *layout, uint32_t t, uint64_t holder)
+{
+    const struct reshard_place place = reshard_mesh_place(&layout->mesh, holder);
+
+    return region_at(&tensor_of(layout, t)->shape, &layout->placement[t], &layout->mesh, &place);
+}
+
+/* ---- owners ---------------------------------------------------------------------------------- */
+
+static reshard_mesh_set free_dims(const struct placement *placement)
+{
+    return RESHARD_MESH_ALL & ~placement->cut_dims & ~placement->fixed_dims;
+}
+
+/* Whether a replica may own: where the layout names an owner, only those at its coordinate. */
+static bool may_own(const struct reshard_layout *layout, uint32_t t, uint64_t replica)
+{
+    const reshard_mesh_set dims = free_dims(&layout->placement[t]);
+    struct reshard_place place = {{0}};
+
+    if (layout->options.owner == 0 || !(dims & RESHARD_MESH_BIT(RESHARD_MESH_REPLICATE)))
+        return true;
+    reshard_mesh_set_number(&layout->mesh, dims, replica, &place);
+    return place.at[RESHARD_MESH_REPLICATE] == layout->options.owner - 1;
+}
+
+/* Bytes that the ranks of a replica have to write already. */
+static uint64_t replica_load(const struct reshard_layout *layout, uint32_t t, uint64_t replica,
+                             const uint64_t *load)
+{
+    const uint64_t shards = reshard_layout_shards(layout, t);
+    uint64_t sum = 0;
+
+    for (uint64_t s = 0; s < shards; s++)
+        sum += load[reshard_layout_holder(layout, t, s, replica)];
+    return sum;
+}
+
+/* The replica whose ranks have least to write, the lowest on a tie. */
+static void choose_owner(struct reshard_layout *layout, uint32_t t, uint64_t *load)
+{
+    const size_t bytes = reshard_dtype_bytes(tensor_of(layout, t)->dtype);
+    const uint64_t shards = reshard_layout_shards(layout, t);
+    const uint64_t replicas = reshard_layout_replicas(layout, t, 0);
+    uint64_t least = UINT64_MAX;
+
+    for (uint64_t r = 0; replicas > 1 && r < replicas && least > 0; r++) {
+        uint64_t sum;
+        if (!may_own(layout, t, r))
+            continue;
+        sum = replica_load(layout, t, r, load);
+        if (sum < least) {
+            least = sum;
+            layout->owner[t] = r;
         }
     }
-    return false;
-}
-
-static uint64_t chunk_size(uint64_t size, uint64_t count)
-{
-    return size / count + (size % count != 0);
-}
-
-struct reshard_chunk reshard_chunk(uint64_t size, uint64_t count, uint64_t index)
-{
-    const uint64_t chunk = chunk_size(size, count);
-    /* Sizes are below 2^63 and indices below 2^31, but their product need not fit. */
-    const uint64_t begin = chunk && index > size / chunk ? size : chunk * index;
-    const struct reshard_chunk piece = {
-        .begin = begin < size ? begin : size,
-        .end = begin < size && size - begin > chunk ? begin + chunk : size,
-    };
-
-    return piece;
-}
-
-/* ---- flat parameters ------------------------------------------------------------------------- */
-
-static uint64_t round_up(uint64_t value, uint64_t multiple)
-{
-    const uint64_t rest = multiple ? value % multiple : 0;
-
-    return rest ? value + (multiple - rest) : value;
-}
-
-/* Padding before each parameter, in elements; 0 for none. It follows the *forward* dtype: mixed
- * precision changes the flat layout of the same weights. */
-static uint64_t alignment(const struct reshard_layout_options *options, enum reshard_dtype dtype)
-{
-    const enum reshard_dtype forward = options->forward ? options->forward : dtype;
-
-    return options->orig_params ? ALIGNMENT_BYTES / reshard_dtype_bytes(forward) : 0;
-}
-
-static enum reshard_status flatten(struct reshard_layout *layout, uint32_t t, uint32_t *first,
-                                   struct reshard_error *error)
-{
-    const struct reshard_tensor *tensor = reshard_model_tensor(layout->model, t);
-    struct reshard_flat_info *flat = &layout->flat[tensor->unit];
-
-    if (flat->dtype == RESHARD_DTYPE_NONE) {
-        flat->dtype = tensor->dtype;
-        first[tensor->unit] = t;
-    } else if (flat->dtype != tensor->dtype) {
-        const struct reshard_tensor *other =
-            reshard_model_tensor(layout->model, first[tensor->unit]);
-        const char *unit = reshard_model_unit(layout->model, tensor->unit);
-        return reshard_error_set(error, RESHARD_EINVAL,
-                                 "fsdp1 cannot flatten %s%s%s: '%s' is %s and '%s' is %s; a flat "
-                                 "parameter has one dtype "
-                                 "(put them into different units)",
-                                 unit[0] ? "unit '" : "the root unit", unit, unit[0] ? "'" : "",
-                                 other->fqn, reshard_dtype_name(other->dtype), tensor->fqn,
-                                 reshard_dtype_name(tensor->dtype));
+    for (uint64_t s = 0; s < shards; s++) {
+        const uint64_t holder = reshard_layout_owner(layout, t, s);
+        load[holder] += reshard_layout_local_count(layout, t, holder) * bytes;
     }
-    layout->flat_begin[t] = round_up(flat->total, alignment(&layout->options, flat->dtype));
-    flat->total = layout->flat_begin[t] + tensor->count;
-    if (flat->total > INT64_MAX / 16)
-        return reshard_error_set(error, RESHARD_EOVERFLOW, "unit '%s' is too large to flatten",
-                                 reshard_model_unit(layout->model, tensor->unit));
+}
+
+/* Likewise, set by set. */
+static enum reshard_status choose_set_owners(struct reshard_layout *layout, uint32_t t,
+                                             uint64_t *load)
+{
+    const struct reshard_tensor *tensor = tensor_of(layout, t);
+    const size_t bytes =
+        reshard_role_is_saved(tensor->role) ? reshard_dtype_bytes(tensor->dtype) : 0;
+    const struct given *given = given_of(layout, t);
+    uint64_t *owner = calloc(given->set_count + 1, sizeof *owner);
+
+    layout->set_owner[t] = owner;
+    if (!owner)
+        return RESHARD_ENOMEM;
+    for (uint64_t set = 0; set < given->set_count; set++) {
+        const uint64_t first = given->member_start[set];
+        const uint64_t members = given->member_start[set + 1] - first;
+        uint64_t holder;
+        for (uint64_t r = 1; r < members; r++)
+            if (load[given->member[first + r]] < load[given->member[first + owner[set]]])
+                owner[set] = r;
+        holder = given->member[first + owner[set]];
+        load[holder] += reshard_layout_local_count(layout, t, holder) * bytes;
+    }
     return RESHARD_OK;
 }
 
-static enum reshard_status flatten_all(struct reshard_layout *layout, struct reshard_error *error)
+/* Each rank owns its row. */
+static void own_rows(struct reshard_layout *layout, uint32_t t, uint64_t *load)
 {
-    const uint32_t units = reshard_model_unit_count(layout->model);
-    uint32_t *first = calloc(units, sizeof *first);
-    enum reshard_status status = first ? RESHARD_OK : RESHARD_ENOMEM;
+    const size_t bytes = reshard_dtype_bytes(tensor_of(layout, t)->dtype);
 
-    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(layout->model); t++)
-        if (layout->placement[t] == PLACE_FLAT && reshard_model_tensor(layout->model, t)->like == t)
-            status = flatten(layout, t, first, error);
-    for (uint32_t u = 0; !status && u < units; u++) {
-        struct reshard_flat_info *flat = &layout->flat[u];
-        if (layout->options.orig_params)
-            flat->total = round_up(flat->total, layout->mesh[MESH_SHARD]);
-        flat->shard_count = chunk_size(flat->total, layout->mesh[MESH_SHARD]);
+    for (uint64_t rank = 0; rank < layout->options.world; rank++)
+        load[rank] += reshard_layout_local_count(layout, t, rank) * bytes;
+}
+
+/* What is not saved counts for nobody: a reader of the checkpoint must find the same owners. */
+static enum reshard_status choose_owners(struct reshard_layout *layout)
+{
+    uint64_t *load = calloc(layout->options.world, sizeof *load);
+    enum reshard_status status = load ? RESHARD_OK : RESHARD_ENOMEM;
+
+    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(layout->model); t++) {
+        const struct reshard_tensor *tensor = tensor_of(layout, t);
+        if (!reshard_role_is_saved(tensor->role) && !given_of(layout, t))
+            continue;
+        if (given_of(layout, t))
+            status = choose_set_owners(layout, t, load);
+        else if (layout->placement[t].per_rank)
+            own_rows(layout, t, load);
+        else
+            choose_owner(layout, t, load);
     }
-    free(first);
+    free(load);
     return status;
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static enum placement place(const struct reshard_layout *layout, uint32_t t)
+static enum reshard_status allocate(struct reshard_layout *layout)
 {
-    const struct reshard_tensor *tensor = reshard_model_tensor(layout->model, t);
-    const struct reshard_tensor *parameter;
+    const size_t tensors = (size_t)reshard_model_tensor_count(layout->model) + 1;
 
-    if (tensor->like == RESHARD_LIKE_NONE)
-        return PLACE_REPLICATED;
-    parameter = reshard_model_tensor(layout->model, tensor->like);
-    switch (layout->options.kind) {
-    case RESHARD_LAYOUT_FSDP1:
-        return reshard_dtype_kind(parameter->dtype) == RESHARD_KIND_FLOAT ? PLACE_FLAT
-                                                                          : PLACE_REPLICATED;
-    case RESHARD_LAYOUT_FSDP2:
-        return parameter->shape.ndim > 0 ? PLACE_SHARD0 : PLACE_REPLICATED;
-    case RESHARD_LAYOUT_DDP:
-        break;
-    }
-    return PLACE_REPLICATED;
+    layout->placement = calloc(tensors, sizeof *layout->placement);
+    /* An array of pointers it is. NOLINTNEXTLINE(bugprone-sizeof-expression) */
+    layout->given = calloc(tensors, sizeof *layout->given);
+    layout->owner = calloc(tensors, sizeof *layout->owner);
+    layout->set_owner = calloc(tensors, sizeof *layout->set_owner);
+    return layout->placement && layout->given && layout->owner && layout->set_owner
+               ? RESHARD_OK
+               : RESHARD_ENOMEM;
 }
 
-static enum reshard_status check_options(const struct reshard_layout_options *options,
-                                         struct reshard_error *error)
+static enum reshard_status open_given(struct reshard_layout *layout, struct reshard_error *error)
 {
-    const uint64_t replicate = options->replicate ? options->replicate : 1;
-    const uint64_t shard = options->shard ? options->shard : 1;
+    enum reshard_status status = RESHARD_OK;
 
-    if (options->kind > RESHARD_LAYOUT_DDP)
-        return reshard_error_set(error, RESHARD_EINVAL, "unknown kind of layout %d",
-                                 (int)options->kind);
-    if (options->kind == RESHARD_LAYOUT_DDP && shard > 1)
-        return reshard_error_set(error, RESHARD_EINVAL,
-                                 "a ddp layout shards nothing, but its mesh has shard: %" PRIu64,
-                                 shard);
-    if (options->kind != RESHARD_LAYOUT_FSDP1 && (options->orig_params || options->forward))
-        return reshard_error_set(error, RESHARD_EINVAL,
-                                 "orig_params and forward are for fsdp1; this layout is %s",
-                                 reshard_layout_kind_name(options->kind));
-    if (options->forward && reshard_dtype_kind(options->forward) != RESHARD_KIND_FLOAT)
-        return reshard_error_set(error, RESHARD_EINVAL,
-                                 "forward must be f64, f32, f16 or bf16, not %s",
-                                 reshard_dtype_name(options->forward));
-    if (replicate > RESHARD_MESH_RANKS_MAX || shard > RESHARD_MESH_RANKS_MAX ||
-        replicate * shard > RESHARD_MESH_RANKS_MAX)
-        return reshard_error_set(error, RESHARD_EINVAL,
-                                 "a mesh of %" PRIu64 " x %" PRIu64
-                                 " ranks is too large; at most %d ranks are supported",
-                                 replicate, shard, RESHARD_MESH_RANKS_MAX);
-    return RESHARD_OK;
-}
-
-/* Bytes that the replica set `replica` has to write already, over the holders that it would take.
- */
-static uint64_t replica_load(const struct reshard_layout *layout, uint32_t t, uint64_t replica,
-                             uint64_t *load)
-{
-    uint64_t sum = 0;
-
-    layout->owner[t] = replica;
-    for (uint64_t s = 0; s < reshard_layout_shards(layout, t); s++)
-        sum += load[reshard_layout_owner(layout, t, s)];
-    return sum;
-}
-
-/* Give each tensor to the replica set that has least to write, the lowest on a tie. */
-static enum reshard_status choose_owners(struct reshard_layout *layout)
-{
-    const uint64_t holders = reshard_layout_holders(layout);
-    uint64_t *load = calloc(holders, sizeof *load);
-
-    if (!load)
-        return RESHARD_ENOMEM;
-    for (uint32_t t = 0; t < reshard_model_tensor_count(layout->model); t++) {
-        const size_t bytes = reshard_dtype_bytes(reshard_model_tensor(layout->model, t)->dtype);
-        const uint64_t shards = reshard_layout_shards(layout, t);
-        uint64_t best = 0, least = UINT64_MAX;
-        for (uint64_t r = 0; r < holders / shards && least > 0; r++) {
-            const uint64_t sum = replica_load(layout, t, r, load);
-            if (sum < least) {
-                least = sum;
-                best = r;
-            }
-        }
-        layout->owner[t] = best;
-        for (uint64_t s = 0; s < shards; s++) {
-            const uint64_t holder = reshard_layout_owner(layout, t, s);
-            load[holder] += reshard_layout_local_count(layout, t, holder) * bytes;
-        }
-    }
-    free(load);
-    return RESHARD_OK;
+    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(layout->model); t++)
+        if (layout->placement[t].boxes && tensor_of(layout, t)->like == t)
+            status = given_open(&layout->given[t], layout->placement[t].boxes, tensor_of(layout, t),
+                                error);
+    return status;
 }
 
 enum reshard_status reshard_layout_open(struct reshard_layout **out,
@@ -230,8 +185,7 @@ enum reshard_status reshard_layout_open(struct reshard_layout **out,
                                         const struct reshard_layout_options *options,
                                         struct reshard_error *error)
 {
-    const uint32_t tensors = reshard_model_tensor_count(model);
-    enum reshard_status status = check_options(options, error);
+    enum reshard_status status = formula_check(options, error);
     struct reshard_layout *layout;
 
     *out = NULL;
@@ -241,42 +195,41 @@ enum reshard_status reshard_layout_open(struct reshard_layout **out,
     if (!layout)
         return RESHARD_ENOMEM;
     layout->model = model;
-    layout->options = *options;
-    layout->options.replicate = options->replicate ? options->replicate : 1;
-    layout->options.shard = options->shard ? options->shard : 1;
-    layout->mesh[MESH_REPLICATE] = layout->options.replicate;
-    layout->mesh[MESH_SHARD] = layout->options.shard;
-    layout->flat = calloc(reshard_model_unit_count(model), sizeof *layout->flat);
-    layout->placement = calloc(tensors + 1, sizeof *layout->placement);
-    layout->flat_begin = calloc(tensors + 1, sizeof *layout->flat_begin);
-    layout->owner = calloc(tensors + 1, sizeof *layout->owner);
-    if (!layout->flat || !layout->placement || !layout->flat_begin || !layout->owner) {
-        status = RESHARD_ENOMEM;
-        goto cleanup;
+    status = reshard_layout_options_copy(&layout->options, options);
+    if (!status)
+        status = allocate(layout);
+    if (!status) {
+        layout->mesh = reshard_layout_options_mesh(&layout->options);
+        layout->ranks = reshard_mesh_ranks(&layout->mesh);
+        status = placement_find(layout->placement, model, &layout->options, error);
     }
-    for (uint32_t t = 0; t < tensors; t++)
-        layout->placement[t] = place(layout, t);
-    status = flatten_all(layout, error);
+    if (!status)
+        status = open_given(layout, error);
+    if (!status)
+        status = flats_open(&layout->flats, model, &layout->options, layout->placement, error);
     if (!status)
         status = choose_owners(layout);
-
-cleanup:
-    if (status) {
+    if (status)
         reshard_layout_close(layout);
-        return status;
-    }
-    *out = layout;
-    return RESHARD_OK;
+    else
+        *out = layout;
+    return status;
 }
 
 void reshard_layout_close(struct reshard_layout *layout)
 {
     if (!layout)
         return;
-    free(layout->flat);
+    for (uint32_t t = 0; layout->given && t < reshard_model_tensor_count(layout->model); t++)
+        given_close(layout->given[t]);
+    for (uint32_t t = 0; layout->set_owner && t < reshard_model_tensor_count(layout->model); t++)
+        free(layout->set_owner[t]);
+    reshard_layout_options_release(&layout->options);
     free(layout->placement);
-    free(layout->flat_begin);
+    free(layout->given);
+    flats_close(&layout->flats);
     free(layout->owner);
+    free(layout->set_owner);
     free(layout);
 }
 
@@ -292,45 +245,153 @@ const struct reshard_layout_options *reshard_layout_options(const struct reshard
 
 uint64_t reshard_layout_holders(const struct reshard_layout *layout)
 {
-    return layout->mesh[MESH_REPLICATE] * layout->mesh[MESH_SHARD];
+    return layout->options.world;
+}
+
+/* ---- shards and replicas --------------------------------------------------------------------- */
+
+uint64_t reshard_layout_shards(const struct reshard_layout *layout, uint32_t tensor)
+{
+    const struct given *given = given_of(layout, tensor);
+
+    if (given)
+        return given->set_count;
+    if (layout->placement[tensor].per_rank)
+        return layout->options.world;
+    return reshard_mesh_count(&layout->mesh, layout->placement[tensor].cut_dims);
+}
+
+uint64_t reshard_layout_shard_of(const struct reshard_layout *layout, uint32_t tensor,
+                                 uint64_t holder)
+{
+    const struct placement *placement = &layout->placement[tensor];
+    const struct given *given = given_of(layout, tensor);
+    struct reshard_place place;
+
+    if (placement->per_rank)
+        return holder;
+    if (holder >= layout->ranks)
+        return RESHARD_SHARD_NONE;
+    if (given) {
+        const uint64_t index = given_find(given, holder);
+        return index == GIVEN_NONE ? RESHARD_SHARD_NONE : given->set[index];
+    }
+    place = reshard_mesh_place(&layout->mesh, holder);
+    for (int d = 0; d < RESHARD_MESH_DIMS; d++)
+        if (placement->fixed_dims & RESHARD_MESH_BIT(d) && placement->fixed.at[d] != place.at[d])
+            return RESHARD_SHARD_NONE;
+    return reshard_mesh_number(&layout->mesh, placement->cut_dims, &place);
+}
+
+uint64_t reshard_layout_replicas(const struct reshard_layout *layout, uint32_t tensor,
+                                 uint64_t shard)
+{
+    const struct given *given = given_of(layout, tensor);
+
+    if (given)
+        return given->member_start[shard + 1] - given->member_start[shard];
+    if (layout->placement[tensor].per_rank)
+        return 1;
+    return reshard_mesh_count(&layout->mesh, free_dims(&layout->placement[tensor]));
+}
+
+uint64_t reshard_layout_replicas_most(const struct reshard_layout *layout, uint32_t tensor)
+{
+    const struct given *given = given_of(layout, tensor);
+    uint64_t most = 1;
+
+    if (!given) /* all shards have as many */
+        return reshard_layout_replicas(layout, tensor, 0);
+    for (uint64_t set = 0; set < given->set_count; set++)
+        if (reshard_layout_replicas(layout, tensor, set) > most)
+            most = reshard_layout_replicas(layout, tensor, set);
+    return most;
+}
+
+uint64_t reshard_layout_replica_of(const struct reshard_layout *layout, uint32_t tensor,
+                                   uint64_t holder)
+{
+    const struct given *given = given_of(layout, tensor);
+    struct reshard_place place;
+
+    if (given)
+        return given->number[given_find(given, holder)];
+    if (layout->placement[tensor].per_rank)
+        return 0;
+    place = reshard_mesh_place(&layout->mesh, holder);
+    return reshard_mesh_number(&layout->mesh, free_dims(&layout->placement[tensor]), &place);
+}
+
+uint64_t reshard_layout_holder(const struct reshard_layout *layout, uint32_t tensor, uint64_t shard,
+                               uint64_t replica)
+{
+    const struct placement *placement = &layout->placement[tensor];
+    const struct given *given = given_of(layout, tensor);
+    struct reshard_place place = placement->fixed;
+
+    if (given)
+        return given->member[given->member_start[shard] + replica];
+    if (placement->per_rank)
+        return shard;
+    reshard_mesh_set_number(&layout->mesh, placement->cut_dims, shard, &place);
+    reshard_mesh_set_number(&layout->mesh, free_dims(placement), replica, &place);
+    return reshard_mesh_rank(&layout->mesh, &place);
+}
+
+uint64_t reshard_layout_owner(const struct reshard_layout *layout, uint32_t tensor, uint64_t shard)
+{
+    const uint64_t *set_owner = layout->set_owner[tensor];
+
+    return reshard_layout_holder(layout, tensor, shard,
+                                 set_owner ? set_owner[shard] : layout->owner[tensor]);
+}
+
+bool reshard_layout_is_owner(const struct reshard_layout *layout, uint32_t tensor, uint64_t holder)
+{
+    const uint64_t shard = reshard_layout_shard_of(layout, tensor, holder);
+
+    return shard != RESHARD_SHARD_NONE && reshard_layout_owner(layout, tensor, shard) == holder;
 }
 
 /* ---- who has what ---------------------------------------------------------------------------- */
 
-static uint64_t shard_coordinate(const struct reshard_layout *layout, uint64_t holder)
-{
-    return holder % layout->mesh[MESH_SHARD];
-}
-
 bool reshard_layout_is_flat(const struct reshard_layout *layout, uint32_t tensor)
 {
-    return layout->placement[tensor] == PLACE_FLAT;
+    return layout->placement[tensor].flat;
 }
 
-struct reshard_flat_info reshard_layout_flat(const struct reshard_layout *layout, uint32_t unit)
+struct reshard_flat_info reshard_layout_flat(const struct reshard_layout *layout, uint32_t tensor,
+                                             uint32_t *number)
 {
-    return layout->flat[unit];
-}
+    const uint32_t index = layout->flats.place[tensor].number;
+    const struct flat *flat = index ? &layout->flats.flat[index - 1] : NULL;
 
-/* Where the flat parameter has a tensor: a slot lies where its parameter does. */
-static uint64_t flat_begin(const struct reshard_layout *layout, uint32_t tensor)
-{
-    return layout->flat_begin[reshard_model_tensor(layout->model, tensor)->like];
+    if (number)
+        *number = flat ? index - 1 : 0;
+    return flat ? (struct reshard_flat_info){flat->total, flat->shard_count, flat->dtype}
+                : (struct reshard_flat_info){0, 0, RESHARD_DTYPE_NONE};
 }
 
 struct reshard_shard_info reshard_layout_shard_info(const struct reshard_layout *layout,
                                                     uint32_t tensor, uint64_t holder)
 {
-    const struct reshard_tensor *entry = reshard_model_tensor(layout->model, tensor);
-    const uint64_t shard_count = layout->flat[entry->unit].shard_count;
-    const uint64_t begin = flat_begin(layout, tensor), end = begin + entry->count;
-    const uint64_t shard_begin = shard_count * shard_coordinate(layout, holder);
-    const uint64_t shard_end = shard_begin + shard_count;
+    const struct flat_place *place = &layout->flats.place[tensor];
+    const struct reshard_place at = reshard_mesh_place(&layout->mesh, holder);
+    const uint64_t begin = place->begin, end = begin + place->count;
     struct reshard_shard_info info = {false, 0, 0, 0};
+    uint64_t shard_count, shard_begin, shard_end;
 
+    if (place->number == 0)
+        return info;
+    shard_count = layout->flats.flat[place->number - 1].shard_count;
+    shard_begin = shard_count *
+                  reshard_mesh_number(&layout->mesh,
+                                      placement_flat_cut(&layout->placement[tensor])->dims, &at);
+    shard_end = shard_begin + shard_count;
     /* As FlatParamHandle._get_shard_metadata has it: an empty tensor counts as in the shard when it
      * lies inside, not where a shard begins. */
-    if (shard_begin >= end || begin >= shard_end)
+    if (shard_begin >= end || begin >= shard_end ||
+        reshard_layout_shard_of(layout, tensor, holder) == RESHARD_SHARD_NONE)
         return info;
     info.in_shard = true;
     info.offset = begin > shard_begin ? begin - shard_begin : 0;
@@ -339,110 +400,211 @@ struct reshard_shard_info reshard_layout_shard_info(const struct reshard_layout 
     return info;
 }
 
-static struct reshard_box shard0_box(const struct reshard_layout *layout, uint32_t tensor,
-                                     uint64_t holder)
+static enum reshard_status given_boxes(const struct given *given, uint64_t holder,
+                                       struct reshard_box_list *out)
 {
-    const struct reshard_shape *shape = &reshard_model_tensor(layout->model, tensor)->shape;
-    const struct reshard_chunk rows =
-        reshard_chunk(shape->size[0], layout->mesh[MESH_SHARD], shard_coordinate(layout, holder));
+    const uint64_t index = given_find(given, holder);
+    enum reshard_status status = RESHARD_OK;
+
+    for (uint64_t i = given->start[index]; !status && i < given->start[index + 1]; i++)
+        status = reshard_box_list_append(out, &given->box[i]);
+    return status;
+}
+
+static struct reshard_box row_box(const struct reshard_shape *shape, uint64_t row)
+{
     struct reshard_box box = reshard_box_whole(shape);
 
-    box.begin[0] = rows.begin;
-    box.end[0] = rows.end;
+    box.begin[0] = row;
+    box.end[0] = row + 1;
     return box;
 }
 
 enum reshard_status reshard_layout_boxes(const struct reshard_layout *layout, uint32_t tensor,
                                          uint64_t holder, struct reshard_box_list *out)
 {
-    const struct reshard_shape *shape = &reshard_model_tensor(layout->model, tensor)->shape;
+    const struct placement *placement = &layout->placement[tensor];
     struct reshard_shard_info info;
-    struct reshard_box box;
+    struct reshard_box row;
+    struct region region;
 
-    switch (layout->placement[tensor]) {
-    case PLACE_FLAT:
-        info = reshard_layout_shard_info(layout, tensor, holder);
-        return reshard_box_from_interval(shape, info.begin, info.end, out);
-    case PLACE_SHARD0:
-        box = shard0_box(layout, tensor, holder);
-        return reshard_box_list_append(out, &box);
-    case PLACE_REPLICATED:
-        break;
+    if (reshard_layout_shard_of(layout, tensor, holder) == RESHARD_SHARD_NONE)
+        return RESHARD_OK;
+    if (given_of(layout, tensor))
+        return given_boxes(given_of(layout, tensor), holder, out);
+    if (placement->per_rank) {
+        row = row_box(&tensor_of(layout, tensor)->shape, holder);
+        return reshard_box_list_append(out, &row);
     }
-    box = reshard_box_whole(shape);
-    return reshard_box_list_append(out, &box);
+    region = region_of(layout, tensor, holder);
+    if (!placement->flat)
+        return region_boxes(&region, out);
+    info = reshard_layout_shard_info(layout, tensor, holder);
+    return region_interval(&region, info.begin, info.end, out);
+}
+
+uint64_t reshard_layout_boxes_most(const struct reshard_layout *layout, uint32_t tensor)
+{
+    const struct placement *placement = &layout->placement[tensor];
+    const struct reshard_tensor *entry = tensor_of(layout, tensor);
+    uint64_t most = reshard_layout_shards(layout, tensor);
+
+    if (entry->count == 0)
+        return 0;
+    if (given_of(layout, tensor))
+        return placement->boxes->box_count;
+    if (placement->sections)
+        most *= placement->sections->section_count;
+    /* An interval is cut into at most that many boxes. */
+    if (placement->flat && entry->shape.ndim > 1)
+        most *= 2 * (uint64_t)entry->shape.ndim - 1;
+    return most;
+}
+
+static uint64_t given_count(const struct given *given, uint64_t holder)
+{
+    const uint64_t index = given_find(given, holder);
+    uint64_t count = 0;
+
+    for (uint64_t i = given->start[index]; i < given->start[index + 1]; i++)
+        count += reshard_box_count(&given->box[i]);
+    return count;
 }
 
 uint64_t reshard_layout_local_count(const struct reshard_layout *layout, uint32_t tensor,
                                     uint64_t holder)
 {
+    const struct reshard_tensor *entry = tensor_of(layout, tensor);
     struct reshard_shard_info info;
-    struct reshard_box box;
+    struct region region;
 
-    switch (layout->placement[tensor]) {
-    case PLACE_FLAT:
+    if (reshard_layout_shard_of(layout, tensor, holder) == RESHARD_SHARD_NONE)
+        return 0;
+    if (given_of(layout, tensor))
+        return given_count(given_of(layout, tensor), holder);
+    if (layout->placement[tensor].per_rank)
+        return entry->count / entry->shape.size[0];
+    if (layout->placement[tensor].flat) {
         info = reshard_layout_shard_info(layout, tensor, holder);
         return info.end - info.begin;
-    case PLACE_SHARD0:
-        box = shard0_box(layout, tensor, holder);
-        return reshard_box_count(&box);
-    case PLACE_REPLICATED:
-        break;
     }
-    return reshard_model_tensor(layout->model, tensor)->count;
+    region = region_of(layout, tensor, holder);
+    return region_count(&region);
 }
 
-/* ---- shards and replicas --------------------------------------------------------------------- */
+/* ---- overlap --------------------------------------------------------------------------------- */
 
-uint32_t reshard_layout_cut_mask(const struct reshard_layout *layout, uint32_t tensor)
+static enum reshard_status add_shard(struct reshard_shard_list *list, uint64_t shard)
 {
-    return layout->placement[tensor] == PLACE_REPLICATED ? 0 : 1u << MESH_SHARD;
+    if (list->count == list->capacity) {
+        const uint64_t capacity = list->capacity ? 2 * list->capacity : 16;
+        uint64_t *grown = reallocarray(list->shard, capacity, sizeof *grown);
+
+        if (!grown)
+            return RESHARD_ENOMEM;
+        list->shard = grown;
+        list->capacity = capacity;
+    }
+    list->shard[list->count++] = shard;
+    return RESHARD_OK;
 }
 
-uint64_t reshard_layout_shards(const struct reshard_layout *layout, uint32_t tensor)
+void reshard_shard_list_release(struct reshard_shard_list *list)
 {
-    return reshard_layout_cut_mask(layout, tensor) ? layout->mesh[MESH_SHARD] : 1;
+    free(list->shard);
+    *list = (struct reshard_shard_list)RESHARD_SHARD_LIST_INIT;
 }
 
-uint64_t reshard_layout_shard_of(const struct reshard_layout *layout, uint32_t tensor,
-                                 uint64_t holder)
-{
-    return reshard_layout_cut_mask(layout, tensor) ? shard_coordinate(layout, holder) : 0;
-}
+/* A search for the shards of one tensor that have elements of a box. */
+struct search {
+    const struct reshard_layout *layout;
+    uint32_t tensor;
+    const struct reshard_box *box;
+    struct reshard_place place; /* the coordinates chosen so far */
+    struct reshard_shard_list *out;
+};
 
-uint64_t reshard_layout_owner(const struct reshard_layout *layout, uint32_t tensor, uint64_t shard)
+/* The coordinates of cut `index` that may have elements of the box. */
+static void search_range(const struct search *search, uint32_t index, const struct region *region,
+                         uint64_t *begin, uint64_t *end)
 {
-    return layout->owner[tensor] * reshard_layout_shards(layout, tensor) + shard;
-}
+    const struct placement *placement = &search->layout->placement[search->tensor];
+    const struct placement_cut *cut = &placement->cut[index];
+    const struct flat_place *flat = &search->layout->flats.place[search->tensor];
+    uint64_t chunk;
 
-uint64_t reshard_layout_replica_set(const struct reshard_layout *layout, uint32_t cut_mask,
-                                    uint64_t holder)
-{
-    return cut_mask ? holder / layout->mesh[MESH_SHARD] : holder;
-}
-
-void reshard_layout_overlap(const struct reshard_layout *layout, uint32_t tensor,
-                            const struct reshard_box *box, uint64_t *begin, uint64_t *end)
-{
-    const struct reshard_tensor *entry = reshard_model_tensor(layout->model, tensor);
-    struct reshard_box whole = reshard_box_whole(&entry->shape), last = *box;
-    uint64_t chunk, from, to; /* units of what is cut: rows, or entries of the flat parameter */
-
-    *begin = 0;
-    *end = reshard_box_count(box) ? reshard_layout_shards(layout, tensor) : 0;
-    if (*end == 0 || layout->placement[tensor] == PLACE_REPLICATED)
+    if (!placement->flat || index + 1 < placement->cut_count) {
+        region_coordinates(region, cut->on, cut->ways, placement_sections(placement, index),
+                           search->box, begin, end);
         return;
-    if (layout->placement[tensor] == PLACE_SHARD0) {
-        chunk = chunk_size(entry->shape.size[0], layout->mesh[MESH_SHARD]);
-        from = box->begin[0];
-        to = box->end[0] - 1;
-    } else {
-        chunk = layout->flat[entry->unit].shard_count;
-        for (uint32_t d = 0; d < last.ndim; d++)
-            last.begin[d] = last.end[d] - 1;
-        from = flat_begin(layout, tensor) + reshard_box_offset(box, &whole);
-        to = flat_begin(layout, tensor) + reshard_box_offset(&last, &whole);
     }
-    *begin = from / chunk;
-    *end = to / chunk + 1;
+    region_span(region, search->box, begin, end);
+    if (*begin == *end)
+        return;
+    chunk = search->layout->flats.flat[flat->number - 1].shard_count;
+    *begin = (flat->begin + *begin) / chunk;
+    *end = (flat->begin + *end - 1) / chunk + 1;
+}
+
+/* Cut by cut, outermost first: only coordinates that have something of the box are followed. */
+static enum reshard_status search_cut(struct search *search, uint32_t index,
+                                      const struct region *region)
+{
+    const struct placement *placement = &search->layout->placement[search->tensor];
+    const struct reshard_mesh *mesh = &search->layout->mesh;
+    enum reshard_status status = RESHARD_OK;
+    uint64_t begin, end, first, last;
+
+    region_span(region, search->box, &first, &last);
+    if (first == last)
+        return RESHARD_OK;
+    if (index == placement->cut_count || index == PLACEMENT_CUTS_MAX)
+        return add_shard(search->out,
+                         reshard_mesh_number(mesh, placement->cut_dims, &search->place));
+    search_range(search, index, region, &begin, &end);
+    for (uint64_t k = begin; !status && k < end; k++) {
+        struct region left = *region;
+        reshard_mesh_set_number(mesh, placement->cut[index].dims, k, &search->place);
+        if (!placement->flat || index + 1 < placement->cut_count)
+            region_cut(&left, placement->cut[index].on, placement->cut[index].ways, k,
+                       placement_sections(placement, index));
+        status = search_cut(search, index + 1, &left);
+    }
+    return status;
+}
+
+static enum reshard_status search_given(const struct given *given, const struct reshard_box *box,
+                                        struct reshard_shard_list *out)
+{
+    enum reshard_status status = RESHARD_OK;
+    struct reshard_box common;
+
+    for (uint64_t set = 0; !status && set < given->set_count; set++) {
+        const uint64_t first = given_find(given, given->member[given->member_start[set]]);
+        bool meets = false;
+        for (uint64_t i = given->start[first]; !meets && i < given->start[first + 1]; i++)
+            meets = reshard_box_intersect(&given->box[i], box, &common);
+        if (meets)
+            status = add_shard(out, set);
+    }
+    return status;
+}
+
+enum reshard_status reshard_layout_overlap(const struct reshard_layout *layout, uint32_t tensor,
+                                           const struct reshard_box *box,
+                                           struct reshard_shard_list *out)
+{
+    struct search search = {layout, tensor, box, {{0}}, out};
+    const struct region whole = region_whole(&tensor_of(layout, tensor)->shape);
+    enum reshard_status status = RESHARD_OK;
+
+    if (reshard_box_empty(box))
+        return RESHARD_OK;
+    if (given_of(layout, tensor))
+        return search_given(given_of(layout, tensor), box, out);
+    if (!layout->placement[tensor].per_rank)
+        return search_cut(&search, 0, &whole);
+    for (uint64_t row = box->begin[0]; !status && row < box->end[0]; row++)
+        status = add_shard(out, row);
+    return status;
 }

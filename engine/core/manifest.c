@@ -1,6 +1,7 @@
 #include "core/manifest.h"
 
 #include "core/digest.h"
+#include "core/layout_json.h"
 #include "core/manifest_text.h"
 
 #include <inttypes.h>
@@ -32,18 +33,11 @@ const struct manifest_file *manifest_find_file(const struct manifest *manifest, 
 
 void manifest_release(struct manifest *manifest)
 {
+    reshard_layout_options_release(&manifest->layout);
     reshard_model_close(manifest->model);
     free(manifest->digest);
     free(manifest->file);
     *manifest = (struct manifest)MANIFEST_INIT;
-}
-
-uint64_t manifest_mesh_world(const struct reshard_layout_options *layout)
-{
-    const uint64_t replicate = layout->replicate ? layout->replicate : 1;
-    const uint64_t shard = layout->shard ? layout->shard : 1;
-    uint64_t world;
-    return __builtin_mul_overflow(replicate, shard, &world) ? 0 : world;
 }
 
 /* Text that grows; the first failure sticks and makes the rest do nothing. */
@@ -122,25 +116,15 @@ static void put_array_end(struct output *to, uint64_t count)
 
 static void put_layout(struct output *to, const struct reshard_layout_options *layout)
 {
-    const bool cut = layout->kind != RESHARD_LAYOUT_DDP;
-    const uint64_t replicate = layout->replicate ? layout->replicate : 1;
-    const uint64_t shard = layout->shard ? layout->shard : 1;
-    put_format(to, "  \"layout\": {\"kind\": \"%s\", \"mesh\": {",
-               reshard_layout_kind_name(layout->kind));
-    if (replicate > 1 || !cut)
-        put_format(to, "\"replicate\": %" PRIu64 "%s", replicate, cut ? ", " : "");
-    if (cut)
-        put_format(to, "\"shard\": %" PRIu64, shard);
-    put(to, "}");
-    if (layout->kind == RESHARD_LAYOUT_FSDP1) {
-        put_format(to,
-                   ", \"orig_params\": %s, \"forward\": ", layout->orig_params ? "true" : "false");
-        if (layout->forward == RESHARD_DTYPE_NONE)
-            put(to, "null");
-        else
-            put_string(to, reshard_dtype_name(layout->forward));
-    }
-    put(to, "},\n");
+    json_t *const value = layout_json_encode(layout);
+    char *const text = value ? json_dumps(value, 0) : NULL;
+    if (!text)
+        to->failed = true;
+    put(to, "  \"layout\": ");
+    put(to, text ? text : "");
+    put(to, ",\n");
+    free(text);
+    json_decref(value);
 }
 
 static void put_units(struct output *to, const struct reshard_model *model)
@@ -166,6 +150,8 @@ static void put_tensor(struct output *to, const struct reshard_tensor *tensor, u
     for (uint32_t d = 0; d < tensor->shape.ndim; d++)
         put_format(to, "%s%" PRIu64, d ? ", " : "", tensor->shape.size[d]);
     put_format(to, "], \"unit\": %" PRIu32, tensor->unit);
+    if (!*tensor->slot && tensor->role != RESHARD_ROLE_PARAMETER)
+        put_format(to, ", \"role\": \"%s\"", reshard_role_name(tensor->role));
     if (*tensor->slot)
         put_format(to, ", \"like\": %s", tensor->like == RESHARD_LIKE_NONE ? "false" : "true");
     put_format(to, ", \"digest\": \"%016" PRIx64 "\"}", digest);
@@ -223,12 +209,17 @@ static bool file_is_valid(const struct manifest *manifest, uint64_t index)
 
 static bool manifest_is_valid(const struct manifest *manifest)
 {
-    const struct reshard_layout_options *const layout = &manifest->layout;
-    if (manifest->step > INT64_MAX || manifest->world == 0 || manifest->world > INT64_MAX ||
-        manifest->world != manifest_mesh_world(layout))
+    const struct reshard_mesh mesh = reshard_layout_options_mesh(&manifest->layout);
+    const uint64_t ranks = reshard_mesh_ranks(&mesh);
+    if (manifest->step > INT64_MAX || ranks == 0 || manifest->world < ranks ||
+        manifest->world > RESHARD_MESH_RANKS_MAX)
         return false;
-    if (layout->kind == RESHARD_LAYOUT_DDP && layout->shard > 1)
+    if (manifest->layout.kind == RESHARD_LAYOUT_DDP && manifest->layout.shard > 1)
         return false;
+    for (uint32_t t = 0; t < reshard_model_tensor_count(manifest->model); t++) {
+        if (!reshard_role_is_saved(reshard_model_tensor(manifest->model, t)->role))
+            return false;
+    }
     for (uint64_t i = 0; i < manifest->file_count; i++) {
         if (!file_is_valid(manifest, i))
             return false;

@@ -32,16 +32,16 @@ struct manifest_file {
 struct manifest {
     uint64_t step;
     uint64_t world;
-    struct reshard_layout_options layout;
-    struct reshard_model *model; /* owned by a decoded manifest; see manifest_release */
-    uint64_t *digest;            /* one for each tensor of the model */
+    struct reshard_layout_options layout; /* its rules are owned by a decoded manifest */
+    struct reshard_model *model;          /* owned by a decoded manifest; see manifest_release */
+    uint64_t *digest;                     /* one for each tensor of the model */
     uint64_t file_count;
     struct manifest_file *file; /* by rising writer */
 };
 
 #define MANIFEST_INIT                                                                              \
     {                                                                                              \
-        0, 0, {RESHARD_LAYOUT_FSDP1, 0, 0, false, RESHARD_DTYPE_NONE}, NULL, NULL, 0, NULL         \
+        .step = 0                                                                                  \
     }
 
 /* Local. The name of a writer's file, into `name` of at least MANIFEST_NAME_BYTES bytes: at least
@@ -51,7 +51,8 @@ void manifest_file_name(uint64_t writer, char *name);
 /*
  * Local. The manifest's bytes in new memory, which the caller frees, with a zero byte after them
  * that `bytes` does not count. Equal manifests give equal bytes. EINVAL for what no manifest may
- * say: a world that is not the product of the mesh, a step beyond 63 bits, files out of order.
+ * say: a mesh of more ranks than the world, a step beyond 63 bits, files out of order, tensors that
+ * are not saved.
  */
 RESHARD_MUST_CHECK enum reshard_status manifest_encode(const struct manifest *manifest, char **out,
                                                        size_t *bytes);
@@ -59,7 +60,7 @@ RESHARD_MUST_CHECK enum reshard_status manifest_encode(const struct manifest *ma
 /*
  * Local. Decode and check everything that the format says: CRC first, then the JSON, every member
  * strictly. `name` is the file's path, for messages. EFORMAT with line or member and the reason;
- * `out` is empty then. A decoded layout's mesh has no zero sizes, but that `shard` is 0 for ddp.
+ * `out` is empty then. A decoded layout's sizes are complete.
  */
 RESHARD_MUST_CHECK enum reshard_status manifest_decode(struct manifest *out, const char *text,
                                                        size_t bytes, const char *name,

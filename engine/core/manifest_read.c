@@ -1,6 +1,7 @@
 #include "core/manifest.h"
 
 #include "core/digest.h"
+#include "core/layout_json.h"
 #include "core/manifest_text.h"
 
 #include <inttypes.h>
@@ -143,49 +144,17 @@ static enum reshard_status get_dtype(const struct decoder *reader, const json_t 
     return RESHARD_OK;
 }
 
-static enum reshard_status get_mesh(struct decoder *reader, const json_t *mesh,
-                                    struct reshard_layout_options *out)
-{
-    static const char *const known[] = {"replicate", "shard", NULL};
-    snprintf(reader->where, sizeof reader->where, "layout.mesh");
-    enum reshard_status status = check_members(reader, mesh, known);
-    out->replicate = 1;
-    out->shard = 1;
-    if (!status && json_object_get(mesh, "replicate"))
-        status = get_integer(reader, mesh, "replicate", 1, &out->replicate);
-    if (!status && json_object_get(mesh, "shard"))
-        status = get_integer(reader, mesh, "shard", 1, &out->shard);
-    if (status || out->kind != RESHARD_LAYOUT_DDP)
-        return status;
-    if (out->shard != 1)
-        return refuse(reader, "shard", "ddp shards nothing: 1, or no such member, is needed");
-    out->shard = 0;
-    return RESHARD_OK;
-}
-
 static enum reshard_status get_layout(struct decoder *reader, const json_t *layout,
                                       struct reshard_layout_options *out)
 {
-    static const char *const known[] = {"kind", "mesh", NULL};
-    static const char *const known_fsdp1[] = {"kind", "mesh", "orig_params", "forward", NULL};
-    snprintf(reader->where, sizeof reader->where, "layout");
-    if (!json_is_object(layout))
-        return refuse(reader, "", "an object is needed");
-    const char *kind;
-    enum reshard_status status = get_string(reader, layout, "kind", &kind);
-    if (status)
-        return status;
-    if (!reshard_layout_kind_from_name(kind, &out->kind))
-        return refuse(reader, "kind", "'%.64s' is no layout; fsdp1, fsdp2 and ddp are", kind);
-    const bool flat = out->kind == RESHARD_LAYOUT_FSDP1;
-    status = check_members(reader, layout, flat ? known_fsdp1 : known);
-    if (!status && flat)
-        status = get_bool(reader, layout, "orig_params", &out->orig_params);
-    if (!status && flat && !json_is_null(json_object_get(layout, "forward")))
-        status = get_dtype(reader, layout, "forward", &out->forward);
+    struct layout_json_fault fault;
+    const enum reshard_status status = layout_json_decode(layout, out, &fault);
+
     if (!status)
-        status = get_mesh(reader, json_object_get(layout, "mesh"), out);
-    return status;
+        return RESHARD_OK;
+    if (status == RESHARD_ENOMEM)
+        return out_of_memory(reader);
+    return refuse(reader, fault.where, "%s", fault.reason);
 }
 
 static enum reshard_status get_shape(const struct decoder *reader, const json_t *object,
@@ -218,15 +187,33 @@ struct tensor_entry {
     struct reshard_shape shape;
     uint64_t unit;
     const char *unit_name;
+    enum reshard_role role;
     bool like;
     uint64_t digest;
 };
 
+/* What a checkpoint can hold; a parameter that is trained says nothing. */
+static enum reshard_status get_role(const struct decoder *reader, const json_t *object,
+                                    enum reshard_role *out)
+{
+    const char *text;
+    const enum reshard_status status = get_string(reader, object, "role", &text);
+    if (status)
+        return status;
+    if (json_object_get(object, "slot"))
+        return refuse(reader, "role", "a slot has no such member");
+    if (!reshard_role_from_name(text, out) || !reshard_role_is_saved(*out) ||
+        *out == RESHARD_ROLE_PARAMETER)
+        return refuse(reader, "role", "'%.64s' is none of frozen, buffer, opaque and per_rank",
+                      text);
+    return RESHARD_OK;
+}
+
 static enum reshard_status get_tensor(const struct decoder *reader, const json_t *object,
                                       const json_t *units, struct tensor_entry *out)
 {
-    static const char *const known[] = {"fqn",  "slot", "dtype",  "shape",
-                                        "unit", "like", "digest", NULL};
+    static const char *const known[] = {"fqn",  "slot", "dtype",  "shape", "unit",
+                                        "role", "like", "digest", NULL};
     enum reshard_status status = check_members(reader, object, known);
     if (!status)
         status = get_string(reader, object, "fqn", &out->fqn);
@@ -242,6 +229,8 @@ static enum reshard_status get_tensor(const struct decoder *reader, const json_t
         status = get_crc(reader, object, "digest", &out->digest);
     if (!status && out->slot)
         status = get_bool(reader, object, "like", &out->like);
+    if (!status && json_object_get(object, "role"))
+        status = get_role(reader, object, &out->role);
     if (status)
         return status;
     if (!out->slot && json_object_get(object, "like"))
@@ -275,8 +264,9 @@ static enum reshard_status add_tensor(const struct decoder *reader,
         status = reshard_model_add_slot(model, entry->fqn, entry->slot, entry->dtype, &entry->shape,
                                         entry->like, &error);
     else
-        status = reshard_model_add(model, entry->fqn, entry->unit_name, entry->dtype, &entry->shape,
-                                   &error);
+        status =
+            reshard_model_add_role(model, entry->fqn, entry->unit_name, entry->dtype, &entry->shape,
+                                   entry->role, RESHARD_OTHER_WORLD_REFUSE, &error);
     status = from_model(reader, status, &error);
     if (status)
         return status;
@@ -470,9 +460,15 @@ static enum reshard_status get_manifest(struct decoder *reader, const json_t *ro
     if (status)
         return status;
     *reader->where = '\0';
-    if (manifest_mesh_world(&out->layout) != out->world)
+    const struct reshard_mesh mesh = reshard_layout_options_mesh(&out->layout);
+    const uint64_t ranks = reshard_mesh_ranks(&mesh);
+    if (ranks == 0 || out->world > RESHARD_MESH_RANKS_MAX)
+        return refuse(reader, "layout.mesh", "more than %d ranks; so many are not believed",
+                      RESHARD_MESH_RANKS_MAX);
+    if (ranks > out->world)
         return refuse(reader, "world", "%" PRIu64 ", but layout.mesh has %" PRIu64 " ranks",
-                      out->world, manifest_mesh_world(&out->layout));
+                      out->world, ranks);
+    out->layout.world = out->world;
     status = reshard_model_open(&out->model);
     if (status)
         return out_of_memory(reader);

@@ -1,7 +1,9 @@
 #include "core/model.h"
 
 #include "core/digest.h"
+#include "core/pattern.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,44 +28,6 @@ struct reshard_model {
     struct name_entry *units; /* key: the unit's name; tensor: its index */
 };
 
-/* RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
-static size_t utf8_sequence(const unsigned char *s)
-{
-    static const struct {
-        unsigned char first_low, first_high, second_low, second_high;
-        size_t length;
-    } forms[] = {
-        {0x01, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (s[0] < forms[i].first_low || s[0] > forms[i].first_high)
-            continue;
-        if (forms[i].length > 1 && (s[1] < forms[i].second_low || s[1] > forms[i].second_high))
-            return 0;
-        for (size_t j = 2; j < forms[i].length; j++)
-            if (s[j] < 0x80 || s[j] > 0xbf)
-                return 0;
-        return forms[i].length;
-    }
-    return 0;
-}
-
-static bool is_utf8(const char *text)
-{
-    const unsigned char *s = (const unsigned char *)text;
-
-    while (*s) {
-        const size_t length = utf8_sequence(s);
-        if (length == 0)
-            return false;
-        s += length;
-    }
-    return true;
-}
-
 static enum reshard_status check_name(const char *what, const char *name, bool may_be_empty,
                                       struct reshard_error *error)
 {
@@ -73,7 +37,7 @@ static enum reshard_status check_name(const char *what, const char *name, bool m
         return reshard_error_set(error, RESHARD_EINVAL,
                                  "the name of a %s has %zu bytes; at most %d are allowed", what,
                                  strlen(name), RESHARD_NAME_MAX - 1);
-    if (!is_utf8(name))
+    if (!text_is_utf8(name))
         return reshard_error_set(error, RESHARD_EINVAL, "the name of a %s is not UTF-8", what);
     return RESHARD_OK;
 }
@@ -227,12 +191,79 @@ cleanup:
     return status;
 }
 
-enum reshard_status reshard_model_add(struct reshard_model *model, const char *fqn,
-                                      const char *unit, enum reshard_dtype dtype,
-                                      const struct reshard_shape *shape,
+static const char *const role_names[RESHARD_ROLE_COUNT] = {
+    [RESHARD_ROLE_PARAMETER] = "parameter", [RESHARD_ROLE_FROZEN] = "frozen",
+    [RESHARD_ROLE_BUFFER] = "buffer",       [RESHARD_ROLE_TRANSIENT] = "transient",
+    [RESHARD_ROLE_OPAQUE] = "opaque",       [RESHARD_ROLE_PER_RANK] = "per_rank",
+};
+
+const char *reshard_role_name(enum reshard_role role)
+{
+    return role_names[role];
+}
+
+bool reshard_role_from_name(const char *name, enum reshard_role *out)
+{
+    for (int i = 0; i < RESHARD_ROLE_COUNT; i++) {
+        if (strcmp(role_names[i], name) == 0) {
+            *out = (enum reshard_role)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool reshard_role_is_parameter(enum reshard_role role)
+{
+    return role == RESHARD_ROLE_PARAMETER || role == RESHARD_ROLE_FROZEN;
+}
+
+bool reshard_role_is_saved(enum reshard_role role)
+{
+    return role != RESHARD_ROLE_TRANSIENT;
+}
+
+bool reshard_tensor_is_slot(const struct reshard_tensor *tensor)
+{
+    return tensor->slot[0] != '\0';
+}
+
+char *reshard_tensor_print(const struct reshard_tensor *tensor, char *text, size_t size)
+{
+    snprintf(text, size, "'%s'%s%s", tensor->fqn, tensor->slot[0] ? " slot " : "", tensor->slot);
+    return text;
+}
+
+static enum reshard_status check_role(const struct reshard_tensor *tensor,
                                       struct reshard_error *error)
 {
-    struct reshard_tensor tensor = {.fqn = fqn, .slot = "", .dtype = dtype, .shape = *shape};
+    if (tensor->role >= RESHARD_ROLE_COUNT || tensor->other_world > RESHARD_OTHER_WORLD_WRAP)
+        return reshard_error_set(error, RESHARD_EINVAL, "'%s' has a role that there is not",
+                                 tensor->fqn);
+    if (tensor->role == RESHARD_ROLE_OPAQUE &&
+        (tensor->dtype != RESHARD_DTYPE_U8 || tensor->shape.ndim != 1))
+        return reshard_error_set(error, RESHARD_EINVAL,
+                                 "'%s' is opaque, so it must be u8 in one dimension", tensor->fqn);
+    if (tensor->role == RESHARD_ROLE_PER_RANK && tensor->shape.ndim == 0)
+        return reshard_error_set(error, RESHARD_EINVAL,
+                                 "'%s' is of each rank, so its dimension 0 must be the world",
+                                 tensor->fqn);
+    return RESHARD_OK;
+}
+
+enum reshard_status reshard_model_add_role(struct reshard_model *model, const char *fqn,
+                                           const char *unit, enum reshard_dtype dtype,
+                                           const struct reshard_shape *shape,
+                                           enum reshard_role role,
+                                           enum reshard_other_world other_world,
+                                           struct reshard_error *error)
+{
+    struct reshard_tensor tensor = {.fqn = fqn,
+                                    .slot = "",
+                                    .dtype = dtype,
+                                    .shape = *shape,
+                                    .role = role,
+                                    .other_world = other_world};
     enum reshard_status status = check_name("tensor", fqn, false, error);
 
     if (!status)
@@ -242,9 +273,20 @@ enum reshard_status reshard_model_add(struct reshard_model *model, const char *f
     if (!status)
         status = tensor_count(fqn, dtype, shape, &tensor.count, error);
     if (!status)
+        status = check_role(&tensor, error);
+    if (!status)
         status = unit_index(model, unit, &tensor.unit);
-    tensor.like = model->tensor_count;
+    tensor.like = tensor.parameter = model->tensor_count;
     return status ? status : append(model, &tensor);
+}
+
+enum reshard_status reshard_model_add(struct reshard_model *model, const char *fqn,
+                                      const char *unit, enum reshard_dtype dtype,
+                                      const struct reshard_shape *shape,
+                                      struct reshard_error *error)
+{
+    return reshard_model_add_role(model, fqn, unit, dtype, shape, RESHARD_ROLE_PARAMETER,
+                                  RESHARD_OTHER_WORLD_REFUSE, error);
 }
 
 enum reshard_status reshard_model_add_slot(struct reshard_model *model, const char *fqn,
@@ -253,20 +295,25 @@ enum reshard_status reshard_model_add_slot(struct reshard_model *model, const ch
                                            struct reshard_error *error)
 {
     struct reshard_tensor tensor = {.fqn = fqn, .slot = slot, .dtype = dtype};
-    const struct name_entry *parameter = find_name(model->names, fqn, "");
+    const struct name_entry *known = find_name(model->names, fqn, "");
     enum reshard_status status = check_name("slot", slot, false, error);
+    const struct reshard_tensor *parameter;
 
     if (status)
         return status;
-    if (!parameter || strcmp(model->tensor[parameter->tensor].fqn, fqn) != 0)
+    parameter = known ? &model->tensor[known->tensor] : NULL;
+    if (!parameter || strcmp(parameter->fqn, fqn) != 0 ||
+        !reshard_role_is_parameter(parameter->role))
         return reshard_error_set(error, RESHARD_EINVAL, "slot '%s' of '%s': no such parameter",
                                  slot, fqn);
     if (find_name(model->names, fqn, slot))
         return reshard_error_set(error, RESHARD_EINVAL, "slot '%s' of '%s' is given twice", slot,
                                  fqn);
-    tensor.shape = parameter_like ? model->tensor[parameter->tensor].shape : *shape;
-    tensor.unit = model->tensor[parameter->tensor].unit;
-    tensor.like = parameter_like ? parameter->tensor : RESHARD_LIKE_NONE;
+    tensor.shape = parameter_like ? parameter->shape : *shape;
+    tensor.unit = parameter->unit;
+    tensor.parameter = known->tensor;
+    tensor.role = parameter->role;
+    tensor.like = parameter_like ? known->tensor : RESHARD_LIKE_NONE;
     status = tensor_count(fqn, dtype, &tensor.shape, &tensor.count, error);
     return status ? status : append(model, &tensor);
 }
@@ -276,6 +323,7 @@ enum reshard_status reshard_model_tie(struct reshard_model *model, const char *a
 {
     const struct name_entry *target = find_name(model->names, of, "");
     enum reshard_status status = check_name("tie", alias, false, error);
+    enum reshard_role role;
     char *copy;
 
     if (status)
@@ -283,6 +331,12 @@ enum reshard_status reshard_model_tie(struct reshard_model *model, const char *a
     if (!target)
         return reshard_error_set(error, RESHARD_EINVAL, "'%s' is tied to '%s', which is unknown",
                                  alias, of);
+    role = model->tensor[target->tensor].role;
+    if (!reshard_role_is_parameter(role) && role != RESHARD_ROLE_BUFFER)
+        return reshard_error_set(error, RESHARD_EINVAL,
+                                 "'%s' is tied to '%s', which is %s: only parameters and buffers "
+                                 "that are saved have second names",
+                                 alias, of, reshard_role_name(role));
     if (find_name(model->names, alias, ""))
         return reshard_error_set(error, RESHARD_EINVAL, "the name '%s' is given twice", alias);
     copy = strdup(alias);
@@ -344,26 +398,64 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return digest_crc(hash, text, strlen(text) + 1);
 }
 
+uint64_t reshard_model_tensor_hash(const struct reshard_model *model, uint32_t index)
+{
+    const struct reshard_tensor *tensor = &model->tensor[index];
+    const uint64_t numbers[] = {tensor->shape.ndim, tensor->like, (uint64_t)tensor->role,
+                                (uint64_t)tensor->other_world};
+    uint64_t hash = hash_text(0, tensor->fqn);
+
+    hash = hash_text(hash, tensor->slot);
+    hash = hash_text(hash, reshard_dtype_name(tensor->dtype));
+    hash = hash_text(hash, model->unit[tensor->unit]);
+    hash = digest_crc(hash, numbers, sizeof numbers);
+    return digest_crc(hash, tensor->shape.size, tensor->shape.ndim * sizeof tensor->shape.size[0]);
+}
+
 uint64_t reshard_model_hash(const struct reshard_model *model)
 {
     uint64_t hash = 0;
 
     for (uint32_t i = 0; i < model->tensor_count; i++) {
-        const struct reshard_tensor *tensor = &model->tensor[i];
-        const uint64_t numbers[] = {tensor->shape.ndim, tensor->like};
-        hash = hash_text(hash, tensor->fqn);
-        hash = hash_text(hash, tensor->slot);
-        hash = hash_text(hash, reshard_dtype_name(tensor->dtype));
-        hash = hash_text(hash, model->unit[tensor->unit]);
-        hash = digest_crc(hash, numbers, sizeof numbers);
-        hash =
-            digest_crc(hash, tensor->shape.size, tensor->shape.ndim * sizeof tensor->shape.size[0]);
+        const uint64_t tensor = reshard_model_tensor_hash(model, i);
+        hash = digest_crc(hash, &tensor, sizeof tensor);
     }
     for (uint32_t i = 0; i < model->tie_count; i++) {
         hash = hash_text(hash, model->tie[i].alias);
         hash = hash_text(hash, model->tensor[model->tie[i].tensor].fqn);
     }
     return hash;
+}
+
+/* Add a copy of another model's entry. */
+static enum reshard_status copy_tensor(struct reshard_model *to, const struct reshard_model *from,
+                                       const struct reshard_tensor *tensor)
+{
+    if (reshard_tensor_is_slot(tensor))
+        return reshard_model_add_slot(to, tensor->fqn, tensor->slot, tensor->dtype, &tensor->shape,
+                                      tensor->like != RESHARD_LIKE_NONE, NULL);
+    return reshard_model_add_role(to, tensor->fqn, from->unit[tensor->unit], tensor->dtype,
+                                  &tensor->shape, tensor->role, tensor->other_world, NULL);
+}
+
+enum reshard_status reshard_model_copy(struct reshard_model **out,
+                                       const struct reshard_model *model, bool saved_only)
+{
+    enum reshard_status status = reshard_model_open(out);
+
+    for (uint32_t i = 0; !status && i < model->tensor_count; i++)
+        if (!saved_only || reshard_role_is_saved(model->tensor[i].role))
+            status = copy_tensor(*out, model, &model->tensor[i]);
+    for (uint32_t i = 0; !status && i < model->tie_count; i++) {
+        const struct reshard_tensor *tensor = &model->tensor[model->tie[i].tensor];
+        if (!saved_only || reshard_role_is_saved(tensor->role))
+            status = reshard_model_tie(*out, model->tie[i].alias, tensor->fqn, NULL);
+    }
+    if (status) {
+        reshard_model_close(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 void reshard_model_close(struct reshard_model *model)

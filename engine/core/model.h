@@ -8,8 +8,11 @@
  * (torch/distributed/fsdp/_flat_param.py, _init_flat_param_and_metadata).
  *
  * A *unit* is a set of parameters that FSDP1 flattens together; the unit named "" is the root,
- * which takes every parameter that no other unit has. A *tie* gives a parameter a second name and
- * no data of its own.
+ * which takes every parameter that no other unit has. A *tie* gives a tensor a second name and no
+ * data of its own.
+ *
+ * Not everything in a model is a parameter: an entry's *role* says what it is, and with it what
+ * layouts do by default and whether it is saved at all.
  */
 #ifndef RESHARD_MODEL_H
 #define RESHARD_MODEL_H
@@ -26,6 +29,26 @@ extern "C" {
 
 enum { RESHARD_NAME_MAX = 1024 }; /* bytes of an FQN, a slot or a unit, with the final zero */
 
+enum reshard_role {
+    RESHARD_ROLE_PARAMETER, /* trained */
+    RESHARD_ROLE_FROZEN,    /* a parameter that is not trained: it has no optimizer state */
+    RESHARD_ROLE_BUFFER,    /* state that is no parameter: whole wherever it is, unless a rule cuts
+                               it */
+    RESHARD_ROLE_TRANSIENT, /* a buffer that is not persistent: never saved, loaded or digested, but
+                               carried along by a live resharding */
+    RESHARD_ROLE_OPAQUE,    /* bytes without structure (u8, one dimension), the same on all ranks */
+    RESHARD_ROLE_PER_RANK,  /* what each rank has for itself, as random states and the data loader's
+                               place: dimension 0 is the world, row r is rank r's */
+    RESHARD_ROLE_COUNT,
+};
+
+/* What a load does with a PER_RANK entry that was saved at another world size. */
+enum reshard_other_world {
+    RESHARD_OTHER_WORLD_REFUSE, /* the checkpoint does not fit */
+    RESHARD_OTHER_WORLD_KEEP,   /* nothing is loaded: each rank keeps what it has */
+    RESHARD_OTHER_WORLD_WRAP,   /* rank r takes row r modulo the saved world size */
+};
+
 struct reshard_tensor {
     const char *fqn;
     const char *slot; /* "" for the parameter itself */
@@ -33,15 +56,18 @@ struct reshard_tensor {
     struct reshard_shape shape;
     uint64_t count; /* elements; count * bytes of the dtype fits 63 bits */
     uint32_t unit;  /* index into the units */
-    uint32_t like;  /* the parameter whose placement this follows: for a parameter itself, for a
-                       state of the same shape its parameter. Scalars have RESHARD_LIKE_NONE. */
+    uint32_t like;  /* the tensor whose placement this follows: for one that is no slot itself, for
+                       a state of the same shape its parameter. Scalars have RESHARD_LIKE_NONE. */
+    uint32_t parameter;     /* of a slot, the parameter that it belongs to; of others, themselves */
+    enum reshard_role role; /* of a slot: its parameter's */
+    enum reshard_other_world other_world;
 };
 
 #define RESHARD_LIKE_NONE UINT32_MAX
 
 struct reshard_tie {
     const char *alias;
-    uint32_t tensor; /* the parameter that holds the data */
+    uint32_t tensor; /* the one that holds the data */
 };
 
 struct reshard_model;
@@ -61,6 +87,34 @@ RESHARD_MUST_CHECK enum reshard_status reshard_model_add(struct reshard_model *m
                                                          struct reshard_error *error);
 
 /*
+ * Local. Add an entry of any role at the end of the order, by the same rules. A PER_RANK entry's
+ * shape begins with the size of the world that it is for, and `other_world` says what becomes of it
+ * at another; others leave `other_world` 0. EINVAL too for an OPAQUE one that is not u8 in one
+ * dimension.
+ */
+RESHARD_MUST_CHECK enum reshard_status
+reshard_model_add_role(struct reshard_model *model, const char *fqn, const char *unit,
+                       enum reshard_dtype dtype, const struct reshard_shape *shape,
+                       enum reshard_role role, enum reshard_other_world other_world,
+                       struct reshard_error *error);
+
+/* Local. "frozen" and so on; the role of such a name, false when there is none. */
+const char *reshard_role_name(enum reshard_role role);
+bool reshard_role_from_name(const char *name, enum reshard_role *out);
+
+/* Local. A parameter, trained or not; and what checkpoints hold: all but TRANSIENT. */
+bool reshard_role_is_parameter(enum reshard_role role);
+bool reshard_role_is_saved(enum reshard_role role);
+
+/* Local. Is the tensor optimizer state? */
+bool reshard_tensor_is_slot(const struct reshard_tensor *tensor);
+
+/* Local. "'fc.weight'" or "'fc.weight' slot exp_avg" into `text` of `size` bytes, for messages;
+ * returns `text`. RESHARD_TENSOR_TEXT_MAX bytes hold any that is not absurdly long. */
+enum { RESHARD_TENSOR_TEXT_MAX = 512 };
+char *reshard_tensor_print(const struct reshard_tensor *tensor, char *text, size_t size);
+
+/*
  * Local. Add a state of a parameter that was added before. With `parameter_like` it has the
  * parameter's shape and follows its placement; otherwise `shape` is its own and every rank holds
  * the whole of it.
@@ -70,7 +124,8 @@ reshard_model_add_slot(struct reshard_model *model, const char *fqn, const char 
                        enum reshard_dtype dtype, const struct reshard_shape *shape,
                        bool parameter_like, struct reshard_error *error);
 
-/* Local. Give the parameter `of` a second name. EINVAL when `of` is unknown or `alias` taken. */
+/* Local. Give the tensor `of`, which is no slot, a second name. EINVAL when `of` is unknown or
+ * `alias` taken. */
 RESHARD_MUST_CHECK enum reshard_status reshard_model_tie(struct reshard_model *model,
                                                          const char *alias, const char *of,
                                                          struct reshard_error *error);
@@ -88,6 +143,14 @@ const struct reshard_tie *reshard_model_tie_at(const struct reshard_model *model
 RESHARD_MUST_CHECK enum reshard_status reshard_model_find(const struct reshard_model *model,
                                                           const char *fqn, const char *slot,
                                                           uint32_t *out);
+
+/* Local. A copy; with `saved_only`, without what checkpoints do not hold (and without ties of it).
+ * The caller owns *out. */
+RESHARD_MUST_CHECK enum reshard_status
+reshard_model_copy(struct reshard_model **out, const struct reshard_model *model, bool saved_only);
+
+/* Local. One entry's part of the hash below: CRC-64/XZ of all that ranks must agree on. */
+uint64_t reshard_model_tensor_hash(const struct reshard_model *model, uint32_t index);
 
 /* Local. CRC-64/XZ over the whole inventory in order: ranks agree on a model by this number. */
 uint64_t reshard_model_hash(const struct reshard_model *model);

@@ -58,7 +58,7 @@ enum reshard_status reshard_optimizer_extend(struct reshard_model *model,
                                      "the model has optimizer state already");
     for (uint32_t i = 0; i < count && !status; i++) {
         const struct reshard_tensor *parameter = reshard_model_tensor(model, i);
-        if (reshard_optimizer_trains(parameter->dtype))
+        if (parameter->role == RESHARD_ROLE_PARAMETER && reshard_optimizer_trains(parameter->dtype))
             status = add_adamw(model, parameter->fqn, optimizer->dtype, error);
     }
     return status;

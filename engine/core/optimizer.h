@@ -36,8 +36,9 @@ bool reshard_optimizer_trains(enum reshard_dtype dtype);
 const char *reshard_optimizer_name_text(enum reshard_optimizer_name name);
 bool reshard_optimizer_from_name(const char *text, enum reshard_optimizer_name *out);
 
-/* Local. Add the slots of every trainable parameter at the end of the model, parameter by
- * parameter: exp_avg, exp_avg_sq, step. EINVAL if the model has slots already. */
+/* Local. Add the slots of every trained parameter (a float, and not frozen) at the end of the
+ * model, parameter by parameter: exp_avg, exp_avg_sq, step. EINVAL if the model has slots already.
+ */
 RESHARD_MUST_CHECK enum reshard_status
 reshard_optimizer_extend(struct reshard_model *model, const struct reshard_optimizer *optimizer,
                          struct reshard_error *error);

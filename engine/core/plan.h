@@ -1,7 +1,7 @@
 /*
- * The plan: the intersection of two layouts, seen from one holder of the target. Each move says
- * which elements of which piece of which source holder go to which of this holder's pieces. Movers
- * (the store, the exchange between ranks) carry plans out and know nothing of layouts.
+ * The plan: the intersection of two layouts, seen from one holder. Each move says which elements of
+ * which piece of a source holder go to which piece of a target holder. Movers (the store, the
+ * exchange between ranks) carry plans out and know nothing of layouts.
  *
  * A plan is only ever handed out when it obeys the law: every element that the holder has under
  * the target layout is supplied exactly once, and nothing else is touched.
@@ -12,18 +12,19 @@
 #include "core/layout.h"
 
 struct plan_move {
-    uint64_t holder;        /* the source: always the owner of its shard */
+    uint64_t holder;        /* the other side: where it comes from, or, of plan_sends(), goes to */
     uint32_t source_tensor; /* index in the source layout's model */
     uint32_t target_tensor;
     struct reshard_box box;    /* the elements that move */
     struct reshard_box source; /* the source's piece that encloses them */
-    struct reshard_box target; /* this holder's piece that encloses them */
-    uint64_t target_offset;    /* of the target piece in its tensor's packed local memory */
+    struct reshard_box target; /* the target's piece that encloses them */
+    uint64_t source_offset;    /* of the source piece in its tensor's packed local memory */
+    uint64_t target_offset;    /* of the target piece, likewise */
 };
 
 struct plan {
     uint64_t count;
-    struct plan_move *move; /* by holder, then source tensor, then rising elements */
+    struct plan_move *move; /* by holder, then target tensor, then rising elements */
     uint64_t capacity;
 };
 
@@ -34,16 +35,31 @@ struct plan {
 
 enum { PLAN_SKIP = UINT32_MAX };
 
+/* What goes where: two layouts, and which source tensor fills which target tensor. */
+struct plan_sides {
+    const struct reshard_layout *source;
+    const struct reshard_layout *target;
+    const uint32_t *from; /* by target tensor: the source tensor, or PLAN_SKIP */
+    bool files;           /* the sources are files, which owners alone have written; otherwise the
+                             memory of ranks, where a rank that has elements itself is its own
+                             source, and others are spread over the replicas */
+};
+
 /*
- * Local. The moves that fill `holder` of the `target` layout from the owners of the `source`
- * layout. `from[t]` names the source tensor for target tensor t, or PLAN_SKIP; shapes must agree
- * (EMISMATCH). ECOVER, with tensor and box, if the law does not hold.
+ * Local. The moves that fill `holder` of the target layout. Shapes must agree (EMISMATCH), but for
+ * the rows of PER_RANK entries that wrap. ECOVER, with tensor and box, if the law does not hold.
  */
-RESHARD_MUST_CHECK enum reshard_status plan_build(struct plan *out,
-                                                  const struct reshard_layout *source,
-                                                  const struct reshard_layout *target,
-                                                  const uint32_t *from, uint64_t holder,
-                                                  struct reshard_error *error);
+RESHARD_MUST_CHECK enum reshard_status plan_build(struct plan *out, const struct plan_sides *sides,
+                                                  uint64_t holder, struct reshard_error *error);
+
+/* Local. Between ranks' memories: the moves out of `holder`, exactly those that the others' plans
+ * ask of it, itself left out. */
+RESHARD_MUST_CHECK enum reshard_status plan_sends(struct plan *out, const struct plan_sides *sides,
+                                                  uint64_t holder);
+
+/* Local. Add a move; sort the moves as they must be. */
+RESHARD_MUST_CHECK enum reshard_status plan_add(struct plan *plan, const struct plan_move *move);
+void plan_sort(struct plan *plan);
 
 /*
  * Local. The law for one holder: the moves to each of its pieces cover the piece exactly once, no
@@ -51,10 +67,14 @@ RESHARD_MUST_CHECK enum reshard_status plan_build(struct plan *out,
  * plan_build() ends with it.
  */
 RESHARD_MUST_CHECK enum reshard_status plan_check(const struct plan *plan,
-                                                  const struct reshard_layout *target,
-                                                  const uint32_t *from, uint64_t holder,
+                                                  const struct plan_sides *sides, uint64_t holder,
                                                   struct reshard_error *error);
 void plan_release(struct plan *plan);
+
+/* Local. Elements that `holder` has under the target layout and not under the source: what must
+ * come to it from elsewhere, whatever the plan. `bytes`. */
+RESHARD_MUST_CHECK enum reshard_status plan_lacking(const struct plan_sides *sides, uint64_t holder,
+                                                    uint64_t *bytes);
 
 /*
  * The same law for a whole layout, without a gather: over all pieces that owners write, the sum of

@@ -1,5 +1,6 @@
 #include "core/reader.h"
 
+#include "core/cast.h"
 #include "core/digest.h"
 
 #include <inttypes.h>
@@ -114,7 +115,8 @@ static enum reshard_status find_piece(const struct reader *reader, const struct 
 
 /* Runs that follow one another in the file are read at once and dealt out from the buffer. */
 struct batch {
-    uint64_t offset; /* in the file */
+    const struct reshard_device *device; /* of the targets */
+    uint64_t offset;                     /* in the file */
     uint64_t filled;
     uint64_t count;
     struct {
@@ -126,22 +128,22 @@ struct batch {
 static enum reshard_status batch_flush(struct batch *batch, struct reader *reader,
                                        struct reshard_error *error)
 {
+    const bool direct = batch->count == 1 && !batch->device;
     const char *next = reader->buffer;
     enum reshard_status status = RESHARD_OK;
 
-    if (batch->count == 1)
-        status =
-            store_read(reader->file, batch->offset, batch->part[0].target, batch->filled, error);
-    else if (batch->count > 1)
-        status = store_read(reader->file, batch->offset, reader->buffer, batch->filled, error);
-    for (uint64_t i = 0; !status && batch->count > 1 && i < batch->count; i++) {
-        memcpy(batch->part[i].target, next, batch->part[i].bytes);
+    if (batch->count > 0)
+        status = store_read(reader->file, batch->offset,
+                            direct ? batch->part[0].target : reader->buffer, batch->filled, error);
+    for (uint64_t i = 0; !status && !direct && i < batch->count; i++) {
+        status = device_write(batch->device, batch->part[i].target, next, batch->part[i].bytes);
         next += batch->part[i].bytes;
     }
     batch->filled = batch->count = 0;
     return status;
 }
 
+/* At most the buffer's size, unless it can go straight to its place. */
 static enum reshard_status batch_add(struct batch *batch, struct reader *reader, uint64_t offset,
                                      char *target, uint64_t bytes, struct reshard_error *error)
 {
@@ -161,21 +163,35 @@ static enum reshard_status batch_add(struct batch *batch, struct reader *reader,
     return status;
 }
 
+static enum reshard_status batch_run(struct batch *batch, struct reader *reader, uint64_t offset,
+                                     char *target, uint64_t bytes, struct reshard_error *error)
+{
+    enum reshard_status status = RESHARD_OK;
+
+    while (!status && batch->device && bytes > READER_BUFFER_BYTES) {
+        status = batch_add(batch, reader, offset, target, READER_BUFFER_BYTES, error);
+        offset += READER_BUFFER_BYTES;
+        target += READER_BUFFER_BYTES;
+        bytes -= READER_BUFFER_BYTES;
+    }
+    return status ? status : batch_add(batch, reader, offset, target, bytes, error);
+}
+
 static uint64_t piece_offset(const struct reader *reader, const struct arena_piece *piece,
                              enum reshard_dtype dtype)
 {
     return reader->container.offsets.arena[dtype] + piece->offset * reshard_dtype_bytes(dtype);
 }
 
-enum reshard_status reader_move(struct reader *reader, const struct plan_move *move, void *target,
-                                struct reshard_error *error)
+enum reshard_status reader_move(struct reader *reader, const struct plan_move *move,
+                                const struct reader_target *target, struct reshard_error *error)
 {
     const struct reshard_tensor *tensor =
         reshard_model_tensor(reader->manifest->model, move->source_tensor);
     const size_t size = reshard_dtype_bytes(tensor->dtype);
     struct reshard_box_runs runs = reshard_box_runs(&move->box, &move->source, &move->target);
-    char *const memory = (char *)target + move->target_offset * size;
-    struct batch batch = {.count = 0};
+    char *const memory = (char *)target->memory + move->target_offset * size;
+    struct batch batch = {.device = target->device};
     const struct arena_piece *piece;
     enum reshard_status status = find_piece(reader, move, &piece, error);
     uint64_t base;
@@ -184,9 +200,60 @@ enum reshard_status reader_move(struct reader *reader, const struct plan_move *m
         return status;
     base = piece_offset(reader, piece, tensor->dtype);
     while (!status && reshard_box_runs_next(&runs))
-        status = batch_add(&batch, reader, base + runs.source * size, memory + runs.target * size,
+        status = batch_run(&batch, reader, base + runs.source * size, memory + runs.target * size,
                            runs.count * size, error);
     return status ? status : batch_flush(&batch, reader, error);
+}
+
+/* Read, digest, cast and place a run, as much at a time as the buffer holds both ways. */
+static enum reshard_status cast_run(struct reader *reader, enum reshard_dtype dtype,
+                                    uint64_t offset, const struct reader_target *target,
+                                    uint64_t element, uint64_t count, struct digest_stream *digest,
+                                    struct reshard_error *error)
+{
+    enum { HALF = READER_BUFFER_BYTES / 2 };
+    const size_t size = reshard_dtype_bytes(dtype),
+                 target_size = reshard_dtype_bytes(target->dtype);
+    const uint64_t most = HALF / (size > target_size ? size : target_size);
+    enum reshard_status status = RESHARD_OK;
+
+    while (!status && count > 0) {
+        const uint64_t part = count < most ? count : most;
+        status = store_read(reader->file, offset, reader->buffer, part * size, error);
+        if (status)
+            return status;
+        digest_stream_add(digest, reader->buffer, part * size);
+        cast_elements(dtype, reader->buffer, target->dtype, reader->buffer + HALF, part);
+        status = device_write(target->device, (char *)target->memory + element * target_size,
+                              reader->buffer + HALF, part * target_size);
+        offset += part * size;
+        element += part;
+        count -= part;
+    }
+    return status;
+}
+
+enum reshard_status reader_cast(struct reader *reader, const struct plan_move *move,
+                                const struct reader_target *target, uint64_t *contribution,
+                                struct reshard_error *error)
+{
+    const struct reshard_tensor *tensor =
+        reshard_model_tensor(reader->manifest->model, move->source_tensor);
+    const size_t size = reshard_dtype_bytes(tensor->dtype);
+    struct reshard_box_runs runs = reshard_box_runs(&move->box, &move->source, &move->target);
+    struct digest_stream digest;
+    const struct arena_piece *piece;
+    enum reshard_status status = find_piece(reader, move, &piece, error);
+
+    if (status)
+        return status;
+    digest_stream_begin(&digest, &tensor->shape, &move->box, size);
+    while (!status && reshard_box_runs_next(&runs))
+        status = cast_run(reader, tensor->dtype,
+                          piece_offset(reader, piece, tensor->dtype) + runs.source * size, target,
+                          move->target_offset + runs.target, runs.count, &digest, error);
+    *contribution ^= digest.value;
+    return status;
 }
 
 enum reshard_status reader_check(struct reader *reader, const struct plan_move *move,

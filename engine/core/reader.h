@@ -7,6 +7,7 @@
 #define RESHARD_READER_H
 
 #include "core/container.h"
+#include "core/device.h"
 #include "core/manifest.h"
 #include "core/plan.h"
 
@@ -19,11 +20,24 @@ RESHARD_MUST_CHECK enum reshard_status reader_open(struct reader **out, struct s
                                                    const struct manifest *manifest, uint64_t writer,
                                                    struct reshard_error *error);
 
-/* Local. Carry out one move from this file, into the packed local memory of its target tensor.
- * Exactly the move's elements are asked of the store. */
+/* Where a move goes: the packed local memory of its target tensor. */
+struct reader_target {
+    void *memory;
+    const struct reshard_device *device; /* NULL: host memory */
+    enum reshard_dtype dtype;            /* another than the file's: a float to be cast to */
+};
+
+/* Local. Carry out one move from this file. Exactly the move's elements are asked of the store. */
 RESHARD_MUST_CHECK enum reshard_status reader_move(struct reader *reader,
-                                                   const struct plan_move *move, void *target,
+                                                   const struct plan_move *move,
+                                                   const struct reader_target *target,
                                                    struct reshard_error *error);
+
+/* Local. Carry out one move whose elements are cast on the way: what was read contributes to its
+ * tensor's digest, and is xored into `contribution`, since memory cannot tell any more. */
+RESHARD_MUST_CHECK enum reshard_status
+reader_cast(struct reader *reader, const struct plan_move *move, const struct reader_target *target,
+            uint64_t *contribution, struct reshard_error *error);
 
 /* Local. Read the whole piece that a move comes from, and hold it against its contribution:
  * EDIGEST, naming file, tensor, box and byte range, when it is damaged. */

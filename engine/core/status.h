@@ -27,7 +27,7 @@ extern "C" {
     X(EFORMAT, "bytes are not what the format says")                                               \
     X(EDIGEST, "a digest differs: data are damaged")                                               \
     X(ENOSPC, "no space left on storage")                                                          \
-    X(EIO, "storage refused or failed")                                                            \
+    X(EIO, "storage or a device refused or failed")                                                \
     X(EOVERFLOW, "a size is too large to represent")                                               \
     X(ENOMEM, "out of memory")                                                                     \
     X(EMPI, "MPI failed; the communicator is not usable any more")                                 \

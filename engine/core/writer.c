@@ -8,6 +8,7 @@
 /* One arena on its way to the file: bytes gather in the buffer and leave when it is full. */
 struct stream {
     struct store_file *file;
+    const struct reshard_device *device; /* where the bytes are */
     char *buffer;
     uint64_t filled;
     uint64_t offset; /* in the file, of the buffer's first byte */
@@ -23,7 +24,7 @@ static enum reshard_status stream_flush(struct stream *stream, struct reshard_er
     return status;
 }
 
-/* Take in bytes, or zeros where `data` is NULL, and their digest where one is wanted. */
+/* Take in bytes and their digest, or zeros where `data` is NULL. */
 static enum reshard_status stream_add(struct stream *stream, const char *data, uint64_t bytes,
                                       struct digest_stream *digest, struct reshard_error *error)
 {
@@ -32,17 +33,17 @@ static enum reshard_status stream_add(struct stream *stream, const char *data, u
     while (!status && bytes > 0) {
         const uint64_t room = WRITER_BUFFER_BYTES - stream->filled;
         const size_t part = (size_t)(bytes < room ? bytes : room);
-        if (digest)
-            digest_stream_add(digest, data, part);
+        char *const place = stream->buffer + stream->filled;
         if (data) {
-            memcpy(stream->buffer + stream->filled, data, part);
+            status = device_read(stream->device, place, data, part);
+            digest_stream_add(digest, place, part);
             data += part;
         } else {
-            memset(stream->buffer + stream->filled, 0, part);
+            memset(place, 0, part);
         }
         stream->filled += part;
         bytes -= part;
-        if (stream->filled == WRITER_BUFFER_BYTES)
+        if (!status && stream->filled == WRITER_BUFFER_BYTES)
             status = stream_flush(stream, error);
     }
     return status;
@@ -86,9 +87,10 @@ static enum reshard_status write_arena(struct stream *stream, const struct resha
 static enum reshard_status write_data(struct store_file *file, const struct reshard_model *model,
                                       struct arena_pieces *pieces,
                                       const struct container_offsets *offsets,
-                                      const void *const *local, struct reshard_error *error)
+                                      const void *const *local, const struct reshard_device *device,
+                                      struct reshard_error *error)
 {
-    struct stream stream = {.file = file};
+    struct stream stream = {.file = file, .device = device};
     enum reshard_status status = RESHARD_OK;
     void *buffer = NULL;
 
@@ -108,8 +110,8 @@ static enum reshard_status write_data(struct store_file *file, const struct resh
 enum reshard_status writer_write(struct store *store, const char *path,
                                  const struct reshard_model *model, struct arena_pieces *pieces,
                                  const struct container_identity *identity,
-                                 const void *const *local, uint64_t *file_bytes, uint64_t *seal,
-                                 struct reshard_error *error)
+                                 const void *const *local, const struct reshard_device *device,
+                                 uint64_t *file_bytes, uint64_t *seal, struct reshard_error *error)
 {
     struct container_offsets offsets;
     struct store_file *file = NULL;
@@ -124,7 +126,7 @@ enum reshard_status writer_write(struct store *store, const char *path,
     if (!status)
         status = store_allocate(file, offsets.file_bytes, error);
     if (!status)
-        status = write_data(file, model, pieces, &offsets, local, error);
+        status = write_data(file, model, pieces, &offsets, local, device, error);
     if (!status)
         status = container_write_tables(file, &offsets, model, pieces, seal, error);
     if (!status)

@@ -7,17 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SUBSETS_MAX = 16 };
-
-struct subset {
-    uint64_t id;
-    MPI_Comm comm;
-};
+enum { EXCHANGE_TAG = 1 };
 
 struct reshard_group {
-    struct subset subset[SUBSETS_MAX]; /* the last ones used, the next to be replaced at `next` */
-    uint32_t subset_count;
-    uint32_t subset_next;
     MPI_Comm comm; /* our own duplicate: no message of ours meets one of the caller's */
     struct reshard_host *host;
     uint64_t rank;
@@ -43,22 +35,16 @@ struct reshard_host *group_host(const struct reshard_group *group)
     return group->host;
 }
 
-MPI_Comm group_comm(const struct reshard_group *group)
-{
-    return group->comm;
-}
-
-enum reshard_status group_allreduce(struct reshard_group *group, MPI_Comm comm, void *values,
-                                    int count, MPI_Datatype type, MPI_Op op,
-                                    struct reshard_error *error)
+enum reshard_status group_allreduce(struct reshard_group *group, void *values, int count,
+                                    MPI_Datatype type, MPI_Op op, struct reshard_error *error)
 {
     MPI_Request request;
     int code;
 
     if (!group->host->ops->wait) {
-        code = MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, comm);
+        code = MPI_Allreduce(MPI_IN_PLACE, values, count, type, op, group->comm);
     } else {
-        code = MPI_Iallreduce(MPI_IN_PLACE, values, count, type, op, comm, &request);
+        code = MPI_Iallreduce(MPI_IN_PLACE, values, count, type, op, group->comm, &request);
         if (code == MPI_SUCCESS)
             code = group->host->ops->wait(group->host, &request);
     }
@@ -113,43 +99,42 @@ enum reshard_status group_gather(struct reshard_group *group, const void *mine, 
     return code == MPI_SUCCESS ? RESHARD_OK : mpi_failed(code, "gather", error);
 }
 
-/* The slot for a new subset; the ranks' tables are equal, so all of them evict the same one. */
-static struct subset *subset_slot(struct reshard_group *group)
+/* Wait for one request, as this host waits. */
+static int finish(struct reshard_group *group, MPI_Request *request)
 {
-    struct subset *slot = &group->subset[group->subset_next];
-
-    group->subset_next = (group->subset_next + 1) % SUBSETS_MAX;
-    if (group->subset_count < SUBSETS_MAX)
-        group->subset_count++;
-    else
-        MPI_Comm_free(&slot->comm);
-    return slot;
+    return group->host->ops->wait ? group->host->ops->wait(group->host, request)
+                                  : MPI_Wait(request, MPI_STATUS_IGNORE);
 }
 
-enum reshard_status group_subset(struct reshard_group *group, uint64_t id, uint64_t color,
-                                 MPI_Comm *out, struct reshard_error *error)
+enum reshard_status group_exchange(struct reshard_group *group, const struct group_message *send,
+                                   const struct group_message *receive, struct reshard_error *error)
 {
-    struct subset *slot;
-    MPI_Comm comm;
-    int code;
+    MPI_Request incoming = MPI_REQUEST_NULL, outgoing = MPI_REQUEST_NULL;
+    int code = MPI_SUCCESS, later;
 
-    for (uint32_t i = 0; i < group->subset_count; i++) {
-        if (group->subset[i].id == id) {
-            *out = group->subset[i].comm;
-            return RESHARD_OK;
-        }
+    if (receive->count > 0)
+        code = MPI_Irecv(receive->bytes, (int)receive->count, MPI_BYTE, (int)receive->rank,
+                         EXCHANGE_TAG, group->comm, &incoming);
+    if (code == MPI_SUCCESS && send->count > 0)
+        code = MPI_Isend(send->bytes, (int)send->count, MPI_BYTE, (int)send->rank, EXCHANGE_TAG,
+                         group->comm, &outgoing);
+    if (code == MPI_SUCCESS && incoming != MPI_REQUEST_NULL)
+        code = finish(group, &incoming);
+    if (outgoing != MPI_REQUEST_NULL) {
+        later = finish(group, &outgoing);
+        code = code == MPI_SUCCESS ? later : code;
     }
-    code = MPI_Comm_split(group->comm, (int)color, (int)group->rank, &comm);
-    if (code != MPI_SUCCESS)
-        return mpi_failed(code, "split the communicator", error);
-    MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
-    slot = subset_slot(group);
-    *slot = (struct subset){id, comm};
-    *out = comm;
-    return RESHARD_OK;
+    return code == MPI_SUCCESS ? RESHARD_OK : mpi_failed(code, "exchange", error);
 }
 
 /* ---- agreement ------------------------------------------------------------------------------- */
+
+/* Stores and devices are other people's, and may return what is no status: a negative one would be
+ * lost among the ranks' outcomes, and the failure with it. */
+static enum reshard_status known_status(enum reshard_status status)
+{
+    return (unsigned)status > RESHARD_EUNKNOWN ? RESHARD_EIO : status;
+}
 
 /* A status and the rank that has it in one word, so that one MAX finds the worst and, of the ranks
  * that have it, the lowest. */
@@ -158,16 +143,17 @@ static int64_t encode_outcome(enum reshard_status status, uint64_t rank)
     return (int64_t)((uint64_t)status << 32 | (UINT32_MAX - rank));
 }
 
-enum reshard_status group_agree(struct reshard_group *group, enum reshard_status mine,
-                                struct reshard_error *error)
+enum reshard_status reshard_group_agree(struct reshard_group *group, enum reshard_status mine,
+                                        struct reshard_error *error)
 {
+    const enum reshard_status own = known_status(mine);
     struct reshard_error worst = RESHARD_ERROR_INIT;
     /* The largest outcome, and the largest of the negated ones: the smallest. */
-    int64_t outcome[2] = {encode_outcome(mine, group->rank), -(int64_t)mine};
+    int64_t outcome[2] = {encode_outcome(own, group->rank), -(int64_t)own};
     enum reshard_status status, agreed;
     int root;
 
-    status = group_allreduce(group, group->comm, outcome, 2, MPI_INT64_T, MPI_MAX, error);
+    status = group_allreduce(group, outcome, 2, MPI_INT64_T, MPI_MAX, error);
     if (status)
         return status;
     agreed = (enum reshard_status)(outcome[0] >> 32);
@@ -191,21 +177,42 @@ enum reshard_status group_agree(struct reshard_group *group, enum reshard_status
     return agreed;
 }
 
-enum reshard_status group_agree_value(struct reshard_group *group, uint64_t value, const char *what,
-                                      struct reshard_error *error)
+/* Say who differs, where it is known that somebody does. */
+static enum reshard_status explain_value(struct reshard_group *group,
+                                         const struct group_value *mine,
+                                         struct reshard_error *error)
 {
-    struct reshard_error mine = RESHARD_ERROR_INIT;
-    uint64_t first = value;
+    struct reshard_error text = RESHARD_ERROR_INIT;
+    uint64_t first = mine->value;
     enum reshard_status status = group_broadcast(group, &first, sizeof first, error);
 
     if (status)
         return status;
-    if (value != first)
-        status = reshard_error_set(
-            &mine, RESHARD_EMISMATCH,
-            "%s differs from rank 0's (%016" PRIx64 ", there %016" PRIx64 ")", what, value, first);
-    status = group_agree(group, status, &mine);
-    return status ? reshard_error_set(error, status, "%s", mine.text) : RESHARD_OK;
+    if (mine->value != first)
+        status =
+            reshard_error_set(&text, RESHARD_EMISMATCH,
+                              "%s differs from rank 0's (%016" PRIx64 ", there %016" PRIx64 ")",
+                              mine->what, mine->value, first);
+    status = reshard_group_agree(group, status, &text);
+    return status ? reshard_error_set(error, status, "%s", text.text) : RESHARD_OK;
+}
+
+enum reshard_status group_agree_values(struct reshard_group *group,
+                                       const struct group_value *values, uint32_t count,
+                                       struct reshard_error *error)
+{
+    uint64_t extremes[2 * GROUP_VALUES_MAX]; /* the largest of each, and of its complement */
+    enum reshard_status status;
+
+    for (size_t i = 0; i < count; i++) {
+        extremes[2 * i] = values[i].value;
+        extremes[2 * i + 1] = ~values[i].value;
+    }
+    status = group_allreduce(group, extremes, (int)(2 * count), MPI_UINT64_T, MPI_MAX, error);
+    for (size_t i = 0; !status && i < count; i++)
+        if (extremes[2 * i] != ~extremes[2 * i + 1])
+            status = explain_value(group, &values[i], error);
+    return status;
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -285,17 +292,14 @@ static enum reshard_status agree_on_master(struct reshard_group *group,
                                            const struct reshard_environment *environment,
                                            struct reshard_error *error)
 {
-    const char *const texts[] = {environment->master_addr, environment->master_port};
-    static const char *const names[] = {"MASTER_ADDR", "MASTER_PORT"};
+    const char *addr = environment->master_addr ? environment->master_addr : "";
+    const char *port = environment->master_port ? environment->master_port : "";
+    const struct group_value values[] = {
+        {digest_crc(0, addr, strlen(addr) + 1), "MASTER_ADDR"},
+        {digest_crc(0, port, strlen(port) + 1), "MASTER_PORT"},
+    };
 
-    for (int i = 0; i < 2; i++) {
-        const char *text = texts[i] ? texts[i] : "";
-        const enum reshard_status status =
-            group_agree_value(group, digest_crc(0, text, strlen(text) + 1), names[i], error);
-        if (status)
-            return status;
-    }
-    return RESHARD_OK;
+    return group_agree_values(group, values, 2, error);
 }
 
 enum reshard_status reshard_group_open(struct reshard_group **out, MPI_Comm comm,
@@ -321,7 +325,7 @@ enum reshard_status reshard_group_open(struct reshard_group **out, MPI_Comm comm
     opening.rank = (uint64_t)rank;
     opening.world = (uint64_t)size;
     group = malloc(sizeof *group);
-    status = group_agree(&opening, group ? RESHARD_OK : RESHARD_ENOMEM, error);
+    status = reshard_group_agree(&opening, group ? RESHARD_OK : RESHARD_ENOMEM, error);
     if (status) {
         MPI_Comm_free(&opening.comm);
         free(group);
@@ -330,7 +334,7 @@ enum reshard_status reshard_group_open(struct reshard_group **out, MPI_Comm comm
     *group = opening;
     status = place_on_node(group, error);
     if (!status)
-        status = group_agree(group, read_environment(group, environment, error), error);
+        status = reshard_group_agree(group, read_environment(group, environment, error), error);
     if (!status)
         status = agree_on_master(group, environment, error);
     if (status) {
@@ -348,8 +352,6 @@ void reshard_group_close(struct reshard_group *group)
 {
     if (!group)
         return;
-    for (uint32_t i = 0; i < group->subset_count; i++)
-        MPI_Comm_free(&group->subset[i].comm);
     MPI_Comm_free(&group->comm);
     free(group);
 }

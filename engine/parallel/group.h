@@ -53,41 +53,53 @@ uint32_t reshard_group_device(const struct reshard_group *group);
 
 /*
  * [collective] Agree on an outcome: the highest status of all ranks, with the text of the lowest
- * rank that had it, "rank K: " before it when the ranks' outcomes differ.
+ * rank that had it, "rank K: " before it when the ranks' outcomes differ. What is no status counts
+ * as EIO.
  */
-RESHARD_MUST_CHECK enum reshard_status
-group_agree(struct reshard_group *group, enum reshard_status mine, struct reshard_error *error);
+RESHARD_MUST_CHECK enum reshard_status reshard_group_agree(struct reshard_group *group,
+                                                           enum reshard_status mine,
+                                                           struct reshard_error *error);
 
 /* The following are for the engine's own use; [collective], EMPI on failure. Counts are equal on
  * all ranks. */
 struct reshard_host *group_host(const struct reshard_group *group);
-MPI_Comm group_comm(const struct reshard_group *group);
-
-/*
- * The ranks of the group that give the same color under the same id, as a communicator that the
- * group keeps: the same id means the same colors every time, so that a group that saves and loads
- * again and again splits once. Borrowed until the group is closed.
- */
-RESHARD_MUST_CHECK enum reshard_status group_subset(struct reshard_group *group, uint64_t id,
-                                                    uint64_t color, MPI_Comm *out,
-                                                    struct reshard_error *error);
 
 /* Bytes from rank 0 to all, any size. */
 RESHARD_MUST_CHECK enum reshard_status group_broadcast(struct reshard_group *group, void *bytes,
                                                        uint64_t count, struct reshard_error *error);
-RESHARD_MUST_CHECK enum reshard_status group_allreduce(struct reshard_group *group, MPI_Comm comm,
-                                                       void *values, int count, MPI_Datatype type,
-                                                       MPI_Op op, struct reshard_error *error);
+RESHARD_MUST_CHECK enum reshard_status group_allreduce(struct reshard_group *group, void *values,
+                                                       int count, MPI_Datatype type, MPI_Op op,
+                                                       struct reshard_error *error);
 /* `bytes` from each rank to rank 0, whose `all` has world * bytes. */
 RESHARD_MUST_CHECK enum reshard_status group_gather(struct reshard_group *group, const void *mine,
                                                     void *all, int bytes,
                                                     struct reshard_error *error);
 
-/* True on all ranks when `value` is the same on all; else EMISMATCH naming the first rank that
- * differs from rank 0, with `what` it is. */
-RESHARD_MUST_CHECK enum reshard_status group_agree_value(struct reshard_group *group,
-                                                         uint64_t value, const char *what,
-                                                         struct reshard_error *error);
+/* Not collective: bytes to one rank and from another at the same time, which do their part of it
+ * likewise; 0 bytes are not sent. At most INT_MAX each. */
+struct group_message {
+    void *bytes;
+    uint64_t count;
+    uint64_t rank; /* the other side */
+};
+RESHARD_MUST_CHECK enum reshard_status group_exchange(struct reshard_group *group,
+                                                      const struct group_message *send,
+                                                      const struct group_message *receive,
+                                                      struct reshard_error *error);
+
+/* A number that must be the same on all ranks, and what it is, for the message. */
+struct group_value {
+    uint64_t value;
+    const char *what;
+};
+enum { GROUP_VALUES_MAX = 8 };
+
+/* OK when each of the values is the same on all ranks; else EMISMATCH naming the first one that is
+ * not, and the first rank that differs from rank 0. One reduction for all of them. */
+RESHARD_MUST_CHECK enum reshard_status group_agree_values(struct reshard_group *group,
+                                                          const struct group_value *values,
+                                                          uint32_t count,
+                                                          struct reshard_error *error);
 
 #ifdef __cplusplus
 }

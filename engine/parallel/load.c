@@ -1,14 +1,14 @@
 #include "parallel/load.h"
 
+#include "core/digest.h"
 #include "core/plan.h"
 #include "core/reader.h"
 #include "parallel/proof.h"
 #include "parallel/replicas.h"
+#include "parallel/schema.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* One load on its way. */
 struct load {
@@ -17,14 +17,19 @@ struct load {
     const struct reshard_layout *layout; /* the target */
     const struct reshard_model *model;
     const char *directory;
+    const struct reshard_load_options *options;
     struct store *store;
-    enum reshard_part part;
     struct manifest manifest;
     struct reshard_layout *source;
-    uint32_t *from;      /* by target tensor: the source tensor, or PLAN_SKIP */
-    uint32_t *from_here; /* the same, but PLAN_SKIP too for what a replica will send */
+    struct match match;
+    uint32_t *from_here; /* as match.from, but PLAN_SKIP too for what a replica will send */
+    bool *chosen;        /* by target tensor: it is loaded */
     struct plan plan;
-    uint64_t payload; /* bytes that this rank asked of the store */
+    bool once;              /* each byte is read by one rank, and spread to its replicas */
+    uint64_t *contribution; /* by target tensor: of what was read, where memory cannot tell */
+    uint64_t payload;       /* bytes that this rank asked of the store */
+    uint64_t lacking;       /* bytes that its replicas owe it */
+    uint64_t sent;
 };
 
 /* ---- the manifest ---------------------------------------------------------------------------- */
@@ -40,14 +45,14 @@ static enum reshard_status read_text(struct reshard_group *group, struct store *
     *bytes = 0;
     if (first)
         status = store_read_file(store, path, MANIFEST_BYTES_MAX, text, bytes, error);
-    status = group_agree(group, status, error);
+    status = reshard_group_agree(group, status, error);
     if (!status)
         status = group_broadcast(group, bytes, sizeof *bytes, error);
     if (status)
         return status;
     if (!first)
         *text = malloc(*bytes + 1);
-    status = group_agree(group, *text ? RESHARD_OK : RESHARD_ENOMEM, error);
+    status = reshard_group_agree(group, *text ? RESHARD_OK : RESHARD_ENOMEM, error);
     return status ? status : group_broadcast(group, *text, *bytes, error);
 }
 
@@ -56,75 +61,19 @@ enum reshard_status reshard_manifest_read(struct reshard_group *group, struct st
                                           struct reshard_error *error)
 {
     char *path = store_path(directory, MANIFEST_FILE), *text = NULL;
-    enum reshard_status status = group_agree(group, path ? RESHARD_OK : RESHARD_ENOMEM, error);
+    enum reshard_status status =
+        reshard_group_agree(group, path ? RESHARD_OK : RESHARD_ENOMEM, error);
     uint64_t bytes;
 
     *out = (struct manifest)MANIFEST_INIT;
     if (!status)
         status = read_text(group, store ? store : store_posix(), path, &text, &bytes, error);
     if (!status)
-        status = group_agree(group, manifest_decode(out, text, bytes, path, error), error);
+        status = reshard_group_agree(group, manifest_decode(out, text, bytes, path, error), error);
     if (status)
         manifest_release(out);
     free(text);
     free(path);
-    return status;
-}
-
-/* ---- matching names -------------------------------------------------------------------------- */
-
-/* All that does not match is listed at once, so that one look at the message mends it all. */
-static enum reshard_status mismatch(struct reshard_error *error, const char *directory,
-                                    const struct reshard_tensor *tensor, const char *what)
-{
-    char shape[224];
-
-    (void)reshard_error_set(error, RESHARD_EMISMATCH, "%s does not fit the model:", directory);
-    reshard_error_append(error, "\n  '%s'%s%s %s %s: %s", tensor->fqn,
-                         tensor->slot[0] ? " slot " : "", tensor->slot,
-                         reshard_dtype_name(tensor->dtype),
-                         reshard_shape_print(&tensor->shape, shape, sizeof shape), what);
-    return RESHARD_EMISMATCH;
-}
-
-static enum reshard_status match_tensor(struct load *load, uint32_t t, struct reshard_error *error)
-{
-    const struct reshard_tensor *wanted = reshard_model_tensor(load->model, t), *saved;
-    char what[320], shape[224];
-
-    if (reshard_model_find(load->manifest.model, wanted->fqn, wanted->slot, &load->from[t])) {
-        load->from[t] = PLAN_SKIP;
-        return mismatch(error, load->directory, wanted, "missing in the checkpoint");
-    }
-    saved = reshard_model_tensor(load->manifest.model, load->from[t]);
-    if (saved->dtype == wanted->dtype && reshard_shape_equal(&saved->shape, &wanted->shape))
-        return RESHARD_OK;
-    snprintf(what, sizeof what, "the checkpoint has %s %s", reshard_dtype_name(saved->dtype),
-             reshard_shape_print(&saved->shape, shape, sizeof shape));
-    return mismatch(error, load->directory, wanted, what);
-}
-
-static enum reshard_status match_names(struct load *load, struct reshard_error *error)
-{
-    const uint32_t saved = reshard_model_tensor_count(load->manifest.model);
-    bool *used = calloc((size_t)saved + 1, sizeof *used);
-    enum reshard_status status = used ? RESHARD_OK : RESHARD_ENOMEM;
-
-    for (uint32_t t = 0; used && t < reshard_model_tensor_count(load->model); t++) {
-        load->from[t] = PLAN_SKIP;
-        if (!reshard_part_has(load->part, reshard_model_tensor(load->model, t)))
-            continue;
-        status = reshard_first_failure(status, match_tensor(load, t, error));
-        if (load->from[t] != PLAN_SKIP)
-            used[load->from[t]] = true;
-    }
-    for (uint32_t s = 0; used && s < saved; s++) {
-        const struct reshard_tensor *tensor = reshard_model_tensor(load->manifest.model, s);
-        if (!used[s] && reshard_part_has(load->part, tensor))
-            status = reshard_first_failure(
-                status, mismatch(error, load->directory, tensor, "unknown to the model"));
-    }
-    free(used);
     return status;
 }
 
@@ -144,27 +93,101 @@ static enum reshard_status open_source(struct load *load, struct reshard_error *
     return RESHARD_EFORMAT;
 }
 
-/* Which source tensors fill which of ours, and the moves that this rank makes. Local. */
-static enum reshard_status make_plan(struct load *load, struct reshard_error *error)
+static bool part_has(int part, const struct reshard_tensor *tensor)
 {
-    const uint32_t tensors = reshard_model_tensor_count(load->model);
-    enum reshard_status status = reshard_state_check(load->state, load->part, error);
+    return reshard_part_has((enum reshard_part)part, tensor);
+}
+
+/* Which source tensors fill which of ours. Local. */
+static enum reshard_status match(struct load *load, struct reshard_error *error)
+{
+    const size_t tensors = (size_t)reshard_model_tensor_count(load->model) + 1;
+    enum reshard_status status = reshard_state_check(load->state, load->options->part, error);
 
     if (status)
         return status;
-    load->from = calloc((size_t)tensors + 1, sizeof *load->from);
-    load->from_here = calloc((size_t)tensors + 1, sizeof *load->from_here);
-    if (!load->from || !load->from_here)
+    load->from_here = calloc(tensors, sizeof *load->from_here);
+    load->chosen = calloc(tensors, sizeof *load->chosen);
+    load->contribution = calloc(tensors, sizeof *load->contribution);
+    if (!load->from_here || !load->chosen || !load->contribution)
         return RESHARD_ENOMEM;
-    status = match_names(load, error);
+    status = match_tensors(&load->match, load->model, &load->manifest, &load->options->match,
+                           part_has, (int)load->options->part, load->directory, error);
+    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(load->model); t++)
+        load->chosen[t] = load->match.from[t] != MATCH_SKIP;
+    return status ? status : open_source(load, error);
+}
+
+static uint64_t local_bytes(const struct load *load, uint32_t t)
+{
+    return reshard_layout_local_count(load->layout, t, reshard_group_rank(load->group)) *
+           reshard_dtype_bytes(reshard_model_tensor(load->model, t)->dtype);
+}
+
+/* What decides who reads: bytes of all ranks, and of the rank that has most. */
+struct reading {
+    uint64_t held; /* under the target layout */
+    uint64_t owned;
+    uint64_t lacking; /* what replicas owe */
+};
+
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/*
+ * Read each byte once and spread it, or have each replica read for itself? What is read goes
+ * through the storage, which all share, and over the reader's own link; what is spread goes over
+ * the link of the rank that lacks most. Where both take as long, the storage is spared.
+ */
+static bool once_is_faster(const struct reading *sum, const struct reading *most, double storage,
+                           double network)
+{
+    const double each = larger((double)sum->held / storage, (double)most->held / network);
+    const double once = larger((double)sum->owned / storage, (double)most->owned / network) +
+                        (double)most->lacking / network;
+
+    return once <= each;
+}
+
+/* [collective] */
+static enum reshard_status choose_reading(struct load *load, struct reshard_error *error)
+{
+    const struct reshard_load_options *options = load->options;
+    struct reading sum = {0, 0, 0}, most;
+    enum reshard_status status;
+
+    for (uint32_t t = 0; t < reshard_model_tensor_count(load->model); t++) {
+        const uint64_t bytes = load->chosen[t] ? local_bytes(load, t) : 0;
+        sum.held += bytes;
+        if (reshard_layout_is_owner(load->layout, t, reshard_group_rank(load->group)))
+            sum.owned += bytes;
+    }
+    load->lacking = sum.lacking = sum.held - sum.owned;
+    load->once = options->reading != RESHARD_READ_EACH;
+    if (options->reading != RESHARD_READ_CHEAPEST || options->storage_rate <= 0 ||
+        options->network_rate <= 0)
+        return RESHARD_OK;
+    most = sum;
+    status = group_allreduce(load->group, &most, 3, MPI_UINT64_T, MPI_MAX, error);
     if (!status)
-        status = open_source(load, error);
-    if (status)
-        return status;
-    for (uint32_t t = 0; t < tensors; t++)
-        load->from_here[t] = replicas_is_owner(load->state, t) ? load->from[t] : PLAN_SKIP;
-    return plan_build(&load->plan, load->source, load->layout, load->from_here,
-                      reshard_group_rank(load->group), error);
+        status = group_allreduce(load->group, &sum, 3, MPI_UINT64_T, MPI_SUM, error);
+    load->once = once_is_faster(&sum, &most, options->storage_rate, options->network_rate);
+    return status;
+}
+
+/* The moves that this rank makes. Local. */
+static enum reshard_status make_plan(struct load *load, struct reshard_error *error)
+{
+    const struct plan_sides sides = {load->source, load->layout, load->from_here, true};
+    const uint64_t rank = reshard_group_rank(load->group);
+
+    for (uint32_t t = 0; t < reshard_model_tensor_count(load->model); t++)
+        load->from_here[t] = !load->once || reshard_layout_is_owner(load->layout, t, rank)
+                                 ? load->match.from[t]
+                                 : PLAN_SKIP;
+    return plan_build(&load->plan, &sides, rank, error);
 }
 
 /* ---- moving ---------------------------------------------------------------------------------- */
@@ -172,7 +195,27 @@ static enum reshard_status make_plan(struct load *load, struct reshard_error *er
 static uint64_t move_bytes(const struct load *load, const struct plan_move *move)
 {
     return reshard_box_count(&move->box) *
-           reshard_dtype_bytes(reshard_model_tensor(load->model, move->target_tensor)->dtype);
+           reshard_dtype_bytes(
+               reshard_model_tensor(load->manifest.model, move->source_tensor)->dtype);
+}
+
+/* One move. What memory cannot prove afterwards, being cast or of another world, is proved here. */
+static enum reshard_status read_move(struct load *load, struct reader *reader,
+                                     const struct plan_move *move, struct reshard_error *error)
+{
+    const uint32_t t = move->target_tensor;
+    const struct reader_target target = {reshard_state_data(load->state, t),
+                                         reshard_state_device(load->state),
+                                         reshard_model_tensor(load->model, t)->dtype};
+    enum reshard_status status;
+
+    load->payload += move_bytes(load, move);
+    if (load->match.cast[t])
+        return reader_cast(reader, move, &target, &load->contribution[t], error);
+    status = reader_move(reader, move, &target, error);
+    if (!status && load->match.wrapped[t])
+        status = reader_check(reader, move, error);
+    return status;
 }
 
 /* The moves are sorted by the rank that wrote them: each file is opened once. Local. */
@@ -189,13 +232,26 @@ static enum reshard_status read_pieces(struct load *load, struct reshard_error *
                                  move->holder, error);
         }
         if (!status)
-            status = reader_move(reader, move, reshard_state_data(load->state, move->target_tensor),
-                                 error);
-        load->payload += move_bytes(load, move);
+            status = read_move(load, reader, move, error);
     }
     reader_close(reader);
     host_phase(group_host(load->group), "load", "read", load->payload);
     host_charge(group_host(load->group), RESHARD_WORK_TO_DEVICE, load->payload);
+    return status;
+}
+
+/* From those that have read to their replicas, and to ties' second names. [collective] */
+static enum reshard_status spread(struct load *load, struct reshard_error *error)
+{
+    enum reshard_status status = RESHARD_OK;
+
+    if (load->once)
+        status = replicas_spread(load->group, load->state, load->chosen, load->options->budget,
+                                 &load->sent, error);
+    host_phase(group_host(load->group), "load", "spread", load->sent);
+    if (!status)
+        status = reshard_group_agree(
+            load->group, reshard_state_fill_ties(load->state, load->options->part), error);
     return status;
 }
 
@@ -221,44 +277,81 @@ static enum reshard_status find_damage(const struct load *load, uint32_t target_
     return status;
 }
 
-/* A tensor whose digest is wrong: which file did it, or, if all files are whole, say so. */
+/* A tensor whose digest is wrong: which file did it, or, if all files are whole, say so.
+ * [collective] */
 static enum reshard_status name_damage(struct load *load, uint32_t t, uint64_t digest,
                                        struct reshard_error *error)
 {
-    const struct reshard_tensor *tensor = reshard_model_tensor(load->model, t);
-    enum reshard_status status = group_agree(load->group, find_damage(load, t, error), error);
+    const enum reshard_status status =
+        reshard_group_agree(load->group, find_damage(load, t, error), error);
+    char name[RESHARD_TENSOR_TEXT_MAX];
 
-    if (status || digest == load->manifest.digest[load->from[t]])
+    if (status)
         return status;
-    return reshard_error_set(error, RESHARD_EDIGEST,
-                             "%s: tensor '%s'%s%s has the digest %016" PRIx64
-                             " in memory, but %016" PRIx64
-                             " was recorded, and no piece of it is damaged in the files",
-                             load->directory, tensor->fqn, tensor->slot[0] ? " slot " : "",
-                             tensor->slot, digest, load->manifest.digest[load->from[t]]);
+    return reshard_error_set(
+        error, RESHARD_EDIGEST,
+        "%s: tensor %s has the digest %016" PRIx64 " in memory, but %016" PRIx64
+        " was recorded, and no piece of it is damaged in the files",
+        load->directory,
+        reshard_tensor_print(reshard_model_tensor(load->model, t), name, sizeof name), digest,
+        load->manifest.digest[load->match.from[t]]);
 }
 
-/* Every replica set's digest of every tensor against the recorded one. [collective] */
+/* What this rank's memory contributes to each tensor. Of what was cast, reading has told already
+ * what the files' elements contribute; memory tells whether replicas are equal. Local. */
+static enum reshard_status contribute(const struct load *load, uint64_t *memory)
+{
+    enum reshard_status status = RESHARD_OK;
+    uint64_t bytes = 0;
+
+    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(load->model); t++) {
+        if (!load->chosen[t])
+            continue;
+        status = proof_contribution(load->state, t, &memory[t], &bytes);
+        if (!load->match.cast[t])
+            load->contribution[t] = memory[t];
+    }
+    host_charge(group_host(load->group), RESHARD_WORK_DIGEST, bytes);
+    return status;
+}
+
+/* The first tensor whose digest is not the recorded one, or UINT32_MAX. */
+static uint32_t first_wrong(const struct load *load, const uint64_t *digest)
+{
+    for (uint32_t t = 0; t < reshard_model_tensor_count(load->model); t++)
+        if (load->chosen[t] && !load->match.wrapped[t] &&
+            digest[t] != load->manifest.digest[load->match.from[t]])
+            return t;
+    return UINT32_MAX;
+}
+
+/* The owners' digests against those recorded, and replicas against their owners. [collective] */
 static enum reshard_status prove(struct load *load, struct reshard_error *error)
 {
-    const uint32_t tensors = reshard_model_tensor_count(load->model);
-    uint64_t *digest = calloc((size_t)tensors + 1, sizeof *digest);
-    enum reshard_status status =
-        group_agree(load->group, digest ? RESHARD_OK : RESHARD_ENOMEM, error);
-    uint32_t bad = UINT32_MAX; /* the first tensor that any rank finds wrong */
+    const size_t tensors = (size_t)reshard_model_tensor_count(load->model) + 1;
+    uint64_t *memory = calloc(2 * tensors, sizeof *memory), diverged = 0;
+    uint64_t *const digest = memory ? memory + tensors : NULL;
+    enum reshard_status status = memory ? contribute(load, memory) : RESHARD_ENOMEM;
+    char text[RESHARD_TENSOR_TEXT_MAX];
+    uint32_t wrong;
 
+    status = reshard_group_agree(load->group, status, error);
     if (!status)
-        status = reshard_state_digest(load->group, load->state, load->part, digest, error);
-    for (uint32_t t = 0; !status && t < tensors && bad == UINT32_MAX; t++)
-        if (load->from[t] != PLAN_SKIP && digest[t] != load->manifest.digest[load->from[t]])
-            bad = t;
+        status = proof_unite(load->group, load->layout, load->contribution, digest, error);
+    if (!status) {
+        wrong = first_wrong(load, digest);
+        if (wrong != UINT32_MAX)
+            status = name_damage(load, wrong, digest[wrong], error);
+    }
     if (!status)
-        status = group_allreduce(load->group, group_comm(load->group), &bad, 1, MPI_UINT32_T,
-                                 MPI_MIN, error);
-    if (!status && bad != UINT32_MAX)
-        status = group_agree(load->group, name_damage(load, bad, digest[bad], error), error);
+        status =
+            proof_replicas(load->group, load->layout, load->chosen, memory, &diverged, text, error);
+    if (!status && diverged)
+        status = reshard_error_set(error, RESHARD_EDIGEST,
+                                   "%s: after the load, %s (%" PRIu64 " tensors differ)",
+                                   load->directory, text, diverged);
     host_phase(group_host(load->group), "load", "prove", 0);
-    free(digest);
+    free(memory);
     return status;
 }
 
@@ -272,13 +365,12 @@ static enum reshard_status count_files(struct load *load, uint64_t *files,
     const uint64_t world = load->manifest.world, words = (world + 63) / 64;
     uint64_t *marks = calloc(words, sizeof *marks);
     enum reshard_status status =
-        group_agree(load->group, marks ? RESHARD_OK : RESHARD_ENOMEM, error);
+        reshard_group_agree(load->group, marks ? RESHARD_OK : RESHARD_ENOMEM, error);
 
     for (uint64_t i = 0; !status && i < load->plan.count; i++)
         marks[load->plan.move[i].holder / 64] |= UINT64_C(1) << load->plan.move[i].holder % 64;
     if (!status)
-        status = group_allreduce(load->group, group_comm(load->group), marks, (int)words,
-                                 MPI_UINT64_T, MPI_BOR, error);
+        status = group_allreduce(load->group, marks, (int)words, MPI_UINT64_T, MPI_BOR, error);
     *files = 0;
     for (uint64_t i = 0; !status && i < words; i++)
         *files += (uint64_t)__builtin_popcountll(marks[i]);
@@ -289,42 +381,76 @@ static enum reshard_status count_files(struct load *load, uint64_t *files,
 static enum reshard_status fill_report(struct load *load, struct reshard_report *report,
                                        struct reshard_error *error)
 {
-    enum reshard_status status;
+    uint64_t sums[3] = {load->payload, load->sent, load->once ? load->lacking : 0};
+    enum reshard_status status =
+        group_allreduce(load->group, sums, 3, MPI_UINT64_T, MPI_SUM, error);
 
-    *report = (struct reshard_report){.step = load->manifest.step, .bytes_moved = load->payload};
+    *report = (struct reshard_report){.step = load->manifest.step,
+                                      .bytes_moved = sums[0],
+                                      .bytes_sent = sums[1],
+                                      .bytes_lacking = sums[2],
+                                      .tensors_cast = load->match.cast_count,
+                                      .tensors_kept = load->match.kept,
+                                      .tensors_unread = load->match.unread};
     for (uint32_t t = 0; t < reshard_model_tensor_count(load->model); t++) {
-        const struct reshard_tensor *tensor = reshard_model_tensor(load->model, t);
-        if (load->from[t] == PLAN_SKIP)
+        const struct reshard_tensor *saved;
+        if (!load->chosen[t])
             continue;
+        /* Rows that wrap around are as many as there are ranks here. */
+        saved = reshard_model_tensor(load->manifest.model, load->match.from[t]);
         report->tensors++;
-        report->bytes_unique += tensor->count * reshard_dtype_bytes(tensor->dtype);
+        report->bytes_unique +=
+            reshard_model_tensor(load->model, t)->count * reshard_dtype_bytes(saved->dtype);
     }
-    status = group_allreduce(load->group, group_comm(load->group), &report->bytes_moved, 1,
-                             MPI_UINT64_T, MPI_SUM, error);
     return status ? status : count_files(load, &report->files, error);
+}
+
+/* All ranks ask for the same. [collective] */
+static enum reshard_status agree_options(struct load *load, struct reshard_error *error)
+{
+    const struct reshard_load_options *options = load->options;
+    const double rates[] = {options->storage_rate, options->network_rate};
+    const struct group_value values[] = {
+        {(uint64_t)options->part, "the part to load"},
+        {match_options_hash(&options->match), "what the load is lenient about"},
+        {(uint64_t)options->reading, "the way to read"},
+        {digest_crc(0, rates, sizeof rates), "the rates to expect"},
+        {options->budget, "the budget"},
+    };
+    enum reshard_status status =
+        group_agree_values(load->group, values, sizeof values / sizeof *values, error);
+
+    if (!status && options->part > RESHARD_PART_OPTIMIZER)
+        status = reshard_error_set(error, RESHARD_EINVAL, "%d is no part of a state",
+                                   (int)options->part);
+    if (!status && options->reading > RESHARD_READ_CHEAPEST)
+        status =
+            reshard_error_set(error, RESHARD_EINVAL, "%d is no way to read", (int)options->reading);
+    return status;
 }
 
 static enum reshard_status run(struct load *load, struct reshard_report *report,
                                struct reshard_error *error)
 {
     struct reshard_report sink;
-    enum reshard_status status = proof_agree_layout(load->group, load->state, error);
+    enum reshard_status status = schema_agree(load->group, load->state, error);
 
     if (!status)
-        status = group_agree_value(load->group, (uint64_t)load->part, "the part to load", error);
-    if (!status && load->part > RESHARD_PART_OPTIMIZER)
-        status =
-            reshard_error_set(error, RESHARD_EINVAL, "%d is no part of a state", (int)load->part);
+        status = agree_options(load, error);
     if (!status)
         status = reshard_manifest_read(load->group, load->store, load->directory, &load->manifest,
                                        error);
     if (!status)
-        status = group_agree(load->group, make_plan(load, error), error);
+        status = reshard_group_agree(load->group, match(load, error), error);
+    if (!status)
+        status = choose_reading(load, error);
+    if (!status)
+        status = reshard_group_agree(load->group, make_plan(load, error), error);
     host_phase(group_host(load->group), "load", "plan", 0);
     if (!status)
-        status = group_agree(load->group, read_pieces(load, error), error);
+        status = reshard_group_agree(load->group, read_pieces(load, error), error);
     if (!status)
-        status = replicas_spread(load->group, load->state, load->part, error);
+        status = spread(load, error);
     if (!status)
         status = prove(load, error);
     return status ? status : fill_report(load, report ? report : &sink, error);
@@ -334,124 +460,28 @@ enum reshard_status reshard_load(struct reshard_group *group, struct reshard_sta
                                  const char *directory, const struct reshard_load_options *options,
                                  struct reshard_report *report, struct reshard_error *error)
 {
+    static const struct reshard_load_options defaults = {0};
     struct load load = {.group = group,
                         .state = state,
                         .layout = reshard_state_layout(state),
                         .model = reshard_layout_model(reshard_state_layout(state)),
                         .directory = directory,
-                        .store = options && options->store ? options->store : store_posix(),
-                        .part = options ? options->part : RESHARD_PART_ALL,
+                        .options = options ? options : &defaults,
                         .manifest = MANIFEST_INIT,
+                        .match = MATCH_INIT,
                         .plan = PLAN_INIT};
     enum reshard_status status;
 
     reshard_error_clear(error);
+    load.store = load.options->store ? load.options->store : store_posix();
     status = run(&load, report, error);
 
     plan_release(&load.plan);
     reshard_layout_close(load.source);
     manifest_release(&load.manifest);
-    free(load.from);
+    match_release(&load.match);
     free(load.from_here);
+    free(load.chosen);
+    free(load.contribution);
     return status;
-}
-
-/* ---- the latest ------------------------------------------------------------------------------ */
-
-/* How far a checkpoint is: by training step, of equals by when it was committed. */
-struct progress {
-    uint64_t step;
-    uint64_t committed;
-};
-
-/* Rank 0: that of a directory. ENOENT and EFORMAT: it holds no valid manifest. */
-static enum reshard_status read_progress(struct store *store, const char *root, const char *name,
-                                         struct progress *out, struct reshard_error *error)
-{
-    char *directory = store_path(root, name), *text = NULL;
-    char *path = directory ? store_path(directory, MANIFEST_FILE) : NULL;
-    struct manifest manifest = MANIFEST_INIT;
-    enum reshard_status status = path ? RESHARD_OK : RESHARD_ENOMEM;
-    uint64_t bytes;
-
-    if (!status)
-        status = store_read_file(store, path, MANIFEST_BYTES_MAX, &text, &bytes, error);
-    if (!status)
-        status = manifest_decode(&manifest, text, bytes, path, error);
-    if (!status)
-        status = store_modified(store, path, &out->committed, error);
-    out->step = manifest.step;
-    manifest_release(&manifest);
-    free(text);
-    free(path);
-    free(directory);
-    return status;
-}
-
-static bool is_further(const struct progress *a, const struct progress *b)
-{
-    return a->step != b->step ? a->step > b->step : a->committed >= b->committed;
-}
-
-/* The index of the best of the names, or `count`. A directory that cannot be read, for another
- * reason than that it is no checkpoint, is an error: an older one in its stead would lose work
- * silently. */
-static enum reshard_status choose_latest(struct store *store, const char *root, char **names,
-                                         uint64_t count, uint64_t *best,
-                                         struct reshard_error *error)
-{
-    struct progress furthest = {0, 0}, progress;
-
-    *best = count;
-    for (uint64_t i = 0; i < count; i++) {
-        struct reshard_error mine = RESHARD_ERROR_INIT;
-        enum reshard_status status;
-        if (names[i][0] == '.')
-            continue;
-        status = read_progress(store, root, names[i], &progress, &mine);
-        if (status == RESHARD_ENOENT || status == RESHARD_EFORMAT)
-            continue;
-        if (status)
-            return reshard_error_set(error, status, "%s", mine.text);
-        if (*best == count || is_further(&progress, &furthest)) {
-            furthest = progress;
-            *best = i;
-        }
-    }
-    return RESHARD_OK;
-}
-
-static enum reshard_status find_latest(struct store *store, const char *root, char *name,
-                                       uint64_t size, struct reshard_error *error)
-{
-    char **names = NULL;
-    uint64_t count = 0, best = 0;
-    enum reshard_status status = store_list(store, root, &names, &count, error);
-
-    if (!status)
-        status = choose_latest(store, root, names, count, &best, error);
-    if (!status && best == count)
-        status = reshard_error_set(error, RESHARD_ENOENT, "%s: holds no whole checkpoint", root);
-    if (!status && strlen(names[best]) >= size)
-        status = reshard_error_set(error, RESHARD_EOVERFLOW,
-                                   "%s: the name '%s' needs %zu bytes, and %" PRIu64 " are given",
-                                   root, names[best], strlen(names[best]) + 1, size);
-    if (!status)
-        memcpy(name, names[best], strlen(names[best]) + 1);
-    store_names_free(names, count);
-    return status;
-}
-
-enum reshard_status reshard_latest_find(struct reshard_group *group, struct store *store,
-                                        const char *root, char *name, uint64_t size,
-                                        struct reshard_error *error)
-{
-    enum reshard_status status = RESHARD_OK;
-
-    reshard_error_clear(error);
-    memset(name, 0, size);
-    if (reshard_group_rank(group) == 0)
-        status = find_latest(store ? store : store_posix(), root, name, size, error);
-    status = group_agree(group, status, error);
-    return status ? status : group_broadcast(group, name, size, error);
 }

@@ -1,144 +1,124 @@
 #include "parallel/replicas.h"
 
-#include "core/digest.h"
+#include "parallel/carrier.h"
 
-#include <stdlib.h>
-#include <string.h>
+enum { PHASES_MAX = 20 }; /* replicas are at most RESHARD_MESH_RANKS_MAX, which is 2^20 */
+
+/* All of a tensor's packed memory, to or from another replica. */
+static enum reshard_status add_whole(struct plan *plan, const struct reshard_state *state,
+                                     uint32_t t, uint64_t peer)
+{
+    struct plan_move move = {.holder = peer, .source_tensor = t, .target_tensor = t};
+    struct reshard_box_list boxes = RESHARD_BOX_LIST_INIT;
+    enum reshard_status status =
+        reshard_layout_boxes(reshard_state_layout(state), t, reshard_state_rank(state), &boxes);
+
+    for (uint64_t i = 0; !status && i < boxes.count; i++) {
+        const uint64_t count = reshard_box_count(&boxes.box[i]);
+        move.box = move.source = move.target = boxes.box[i];
+        if (count > 0)
+            status = plan_add(plan, &move);
+        move.source_offset += count;
+        move.target_offset += count;
+    }
+    reshard_box_list_release(&boxes);
+    return status;
+}
 
 /*
- * Tensors that the same mesh dimensions cut have the same replicas. All of them are spread through
- * one buffer: each replica puts in what it owns and zeros for the rest, and a bitwise or gives
- * everybody everything. Owners alternate from tensor to tensor, so this is an allgather in effect,
- * at any number of small tensors, with one message pattern and bounded memory.
+ * Replicas are numbered from the owner on, around: those below `have` have the tensor already. Each
+ * of the next `have` gets it from the one that is `have` before it. Between whom that is depends
+ * on the replicas' own numbers alone, not on who the owner is, so a rank has one partner each way
+ * for all tensors of one placement.
  */
-struct spread {
-    struct reshard_group *group;
-    struct reshard_state *state;
-    MPI_Comm replicas; /* the ranks that hold what this one holds */
-    uint64_t *buffer;
-    uint64_t filled;
-    uint64_t part_count;
-    struct {
-        uint32_t tensor;
-        uint64_t begin; /* byte within the packed local memory */
-        uint64_t bytes;
-    } part[1024];
-};
-
-bool replicas_is_owner(const struct reshard_state *state, uint32_t tensor)
+static enum reshard_status spread_tensor(const struct reshard_state *state, uint32_t t,
+                                         uint64_t have, struct plan *incoming,
+                                         struct plan *outgoing)
 {
     const struct reshard_layout *layout = reshard_state_layout(state);
     const uint64_t rank = reshard_state_rank(state);
+    const uint64_t shard = reshard_layout_shard_of(layout, t, rank);
+    uint64_t replicas, mine, owner, place;
 
-    return reshard_layout_owner(layout, tensor, reshard_layout_shard_of(layout, tensor, rank)) ==
-           rank;
-}
-
-static enum reshard_status spread_flush(struct spread *spread, struct reshard_error *error)
-{
-    const int words = (int)((spread->filled + sizeof(uint64_t) - 1) / sizeof(uint64_t));
-    const char *next = (const char *)spread->buffer;
-    enum reshard_status status;
-
-    if (spread->filled == 0)
+    if (shard == RESHARD_SHARD_NONE)
         return RESHARD_OK;
-    memset((char *)spread->buffer + spread->filled, 0,
-           (size_t)words * sizeof(uint64_t) - spread->filled);
-    status = group_allreduce(spread->group, spread->replicas, spread->buffer, words, MPI_UINT64_T,
-                             MPI_BOR, error);
-    for (uint64_t i = 0; !status && i < spread->part_count; i++) {
-        char *const memory = reshard_state_data(spread->state, spread->part[i].tensor);
-        memcpy(memory + spread->part[i].begin, next, spread->part[i].bytes);
-        next += spread->part[i].bytes;
-    }
-    spread->filled = spread->part_count = 0;
+    replicas = reshard_layout_replicas(layout, t, shard);
+    mine = reshard_layout_replica_of(layout, t, rank);
+    owner = reshard_layout_replica_of(layout, t, reshard_layout_owner(layout, t, shard));
+    place = (mine + replicas - owner) % replicas;
+    if (place >= have && place < 2 * have)
+        return add_whole(
+            incoming, state, t,
+            reshard_layout_holder(layout, t, shard, (mine + replicas - have) % replicas));
+    if (place < have && place + have < replicas)
+        return add_whole(outgoing, state, t,
+                         reshard_layout_holder(layout, t, shard, (mine + have) % replicas));
+    return RESHARD_OK;
+}
+
+/* What moves when each of `have` replicas passes on what it has. */
+static enum reshard_status plan_phase(const struct reshard_state *state, const bool *chosen,
+                                      uint64_t have, struct leg *leg)
+{
+    const uint32_t tensors =
+        reshard_model_tensor_count(reshard_layout_model(reshard_state_layout(state)));
+    enum reshard_status status = RESHARD_OK;
+
+    for (uint32_t t = 0; !status && t < tensors; t++)
+        if (chosen[t])
+            status = spread_tensor(state, t, have, &leg->incoming, &leg->outgoing);
+    plan_sort(&leg->incoming);
+    plan_sort(&leg->outgoing);
     return status;
 }
 
-static enum reshard_status spread_tensor(struct spread *spread, uint32_t tensor,
-                                         struct reshard_error *error)
+/* The most replicas that any shard of what is chosen has: the same on all ranks. */
+static uint64_t most_replicas(const struct reshard_layout *layout, const bool *chosen)
 {
-    const char *const memory = reshard_state_data(spread->state, tensor);
-    const uint64_t bytes = reshard_state_bytes(spread->state, tensor);
-    const bool owner = replicas_is_owner(spread->state, tensor);
-    enum reshard_status status = RESHARD_OK;
-    uint64_t part;
+    uint64_t most = 1;
 
-    for (uint64_t begin = 0; !status && begin < bytes; begin += part) {
-        const uint64_t room = REPLICAS_BUFFER_BYTES - spread->filled;
-        char *const place = (char *)spread->buffer + spread->filled;
-        part = bytes - begin < room ? bytes - begin : room;
-        if (owner)
-            memcpy(place, memory + begin, part);
-        else
-            memset(place, 0, part);
-        spread->part[spread->part_count].tensor = tensor;
-        spread->part[spread->part_count].begin = begin;
-        spread->part[spread->part_count].bytes = part;
-        spread->part_count++;
-        spread->filled += part;
-        if (spread->filled == REPLICAS_BUFFER_BYTES ||
-            spread->part_count == sizeof spread->part / sizeof *spread->part)
-            status = spread_flush(spread, error);
-    }
-    return status;
+    for (uint32_t t = 0; t < reshard_model_tensor_count(reshard_layout_model(layout)); t++)
+        if (chosen[t] && reshard_layout_replicas_most(layout, t) > most)
+            most = reshard_layout_replicas_most(layout, t);
+    return most;
 }
 
-/* The ranks that hold the same shard of what `mask` cuts: this rank's fellow replicas. */
-static enum reshard_status replicas_comm(struct spread *spread, uint32_t mask, uint64_t shard,
-                                         struct reshard_error *error)
+/* All phases, planned before the first: ranks agree once, not phase by phase. Local. */
+static enum reshard_status plan_phases(struct carrier *carrier, const bool *chosen,
+                                       struct leg *phase, uint32_t count)
 {
-    const struct reshard_layout_options *options =
-        reshard_layout_options(reshard_state_layout(spread->state));
-    const uint64_t key[] = {'R', mask, options->replicate, options->shard};
-
-    return group_subset(spread->group, digest_crc(0, key, sizeof key), shard, &spread->replicas,
-                        error);
-}
-
-/* Spread the tensors of one mask, if there are any and they have replicas. */
-static enum reshard_status spread_mask(struct spread *spread, uint32_t mask, enum reshard_part part,
-                                       struct reshard_error *error)
-{
-    const struct reshard_layout *layout = reshard_state_layout(spread->state);
-    const struct reshard_model *model = reshard_layout_model(layout);
-    const uint64_t rank = reshard_group_rank(spread->group);
     enum reshard_status status = RESHARD_OK;
-    bool opened = false;
 
-    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(model); t++) {
-        if (reshard_layout_cut_mask(layout, t) != mask ||
-            !reshard_part_has(part, reshard_model_tensor(model, t)) ||
-            reshard_layout_shards(layout, t) == reshard_layout_holders(layout))
-            continue;
-        if (!opened)
-            status = replicas_comm(spread, mask, reshard_layout_shard_of(layout, t, rank), error);
-        opened = true;
+    for (uint32_t p = 0; !status && p < count; p++) {
+        status = plan_phase(carrier->source, chosen, UINT64_C(1) << p, &phase[p]);
         if (!status)
-            status = spread_tensor(spread, t, error);
+            status = leg_prepare(carrier, &phase[p]);
     }
-    if (!status)
-        status = spread_flush(spread, error);
-    return status;
+    return status ? status : carrier_allocate(carrier);
 }
 
 enum reshard_status replicas_spread(struct reshard_group *group, struct reshard_state *state,
-                                    enum reshard_part part, struct reshard_error *error)
+                                    const bool *chosen, uint64_t budget, uint64_t *sent,
+                                    struct reshard_error *error)
 {
-    struct spread *spread = calloc(1, sizeof *spread);
-    enum reshard_status status = RESHARD_ENOMEM;
+    const uint64_t most = most_replicas(reshard_state_layout(state), chosen);
+    struct leg phase[PHASES_MAX] = {{.to = NULL}};
+    struct carrier carrier = carrier_begin(group, state, state, budget);
+    enum reshard_status status;
+    uint32_t phases = 0;
 
-    if (spread) {
-        spread->group = group;
-        spread->state = state;
-        spread->buffer = malloc(REPLICAS_BUFFER_BYTES);
-        status = spread->buffer ? RESHARD_OK : RESHARD_ENOMEM;
-    }
-    status = group_agree(group, status, error);
-    for (uint32_t mask = 0; !status && mask < 1u << RESHARD_MESH_DIMS_MAX; mask++)
-        status = spread_mask(spread, mask, part, error);
-    if (spread)
-        free(spread->buffer);
-    free(spread);
+    while (UINT64_C(1) << phases < most)
+        phases++;
+    if (phases == 0)
+        return RESHARD_OK;
+    status = reshard_group_agree(group, plan_phases(&carrier, chosen, phase, phases), error);
+    for (uint32_t p = 0; !status && p < phases; p++)
+        status = carrier_go(&carrier, &phase[p], error);
+    if (!status)
+        status = reshard_group_agree(group, carrier.status, error);
+    for (uint32_t p = 0; p < phases; p++)
+        leg_release(&phase[p]);
+    carrier_end(&carrier);
+    *sent += carrier.sent;
     return status;
 }

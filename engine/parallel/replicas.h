@@ -8,17 +8,15 @@
 #include "parallel/group.h"
 #include "parallel/state.h"
 
-/* Memory that spreading takes, whatever the tensors' sizes. */
-enum { REPLICAS_BUFFER_BYTES = 4 * 1024 * 1024 };
-
-/* Local. Whether this rank is the owner of its shard of a tensor. */
-bool replicas_is_owner(const struct reshard_state *state, uint32_t tensor);
-
-/* [collective] Give every replica what the owner of its shard has in memory, for each tensor of the
- * part. */
+/*
+ * [collective] Give every replica what the owner of its shard has in memory, for each tensor that
+ * `chosen` marks; bytes that this rank sent are added to *sent. In phases that double how many
+ * have it, so that each byte comes to each replica once, and no rank sends to many. `budget`: bytes
+ * of memory for it, 0 for 64 MiB.
+ */
 RESHARD_MUST_CHECK enum reshard_status replicas_spread(struct reshard_group *group,
                                                        struct reshard_state *state,
-                                                       enum reshard_part part,
-                                                       struct reshard_error *error);
+                                                       const bool *chosen, uint64_t budget,
+                                                       uint64_t *sent, struct reshard_error *error);
 
 #endif

@@ -5,6 +5,7 @@
 #include "core/staging.h"
 #include "core/writer.h"
 #include "parallel/proof.h"
+#include "parallel/schema.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,17 +15,55 @@
 struct save {
     struct reshard_group *group;
     const struct reshard_state *state;
-    const struct reshard_layout *layout;
+    const struct reshard_layout *layout; /* of what is saved: the state's own, unless some of it is
+                                            not saved */
     const struct reshard_model *model;
+    struct reshard_layout *own_layout; /* to be closed, or NULL */
+    struct reshard_model *own_model;
+    uint32_t *in_state; /* by tensor of the model: its number in the state's */
     const struct reshard_save_options *options;
     struct store *store;
     struct staging staging;
     struct arena_pieces pieces;
-    uint64_t *digest;    /* by tensor */
-    uint64_t file_bytes; /* of this rank's file; 0 when it writes none */
+    uint64_t *contribution; /* by tensor: of this rank's memory */
+    uint64_t *digest;       /* by tensor */
+    uint64_t file_bytes;    /* of this rank's file; 0 when it writes none */
     uint64_t seal;
     uint64_t payload; /* bytes that this rank wrote */
+    uint64_t diverged;
+    char diverged_text[RESHARD_TENSOR_TEXT_MAX];
 };
+
+/* What is saved, and by which layout: a checkpoint knows nothing of what it does not hold. Local.
+ */
+static enum reshard_status choose_tensors(struct save *save, struct reshard_error *error)
+{
+    const struct reshard_layout *layout = reshard_state_layout(save->state);
+    const struct reshard_model *model = reshard_layout_model(layout);
+    const uint32_t tensors = reshard_model_tensor_count(model);
+    enum reshard_status status = RESHARD_OK;
+    uint32_t count = 0;
+
+    save->in_state = calloc((size_t)tensors + 1, sizeof *save->in_state);
+    save->contribution = calloc((size_t)tensors + 1, sizeof *save->contribution);
+    save->digest = calloc((size_t)tensors + 1, sizeof *save->digest);
+    if (!save->in_state || !save->contribution || !save->digest)
+        return RESHARD_ENOMEM;
+    for (uint32_t t = 0; t < tensors; t++)
+        if (reshard_role_is_saved(reshard_model_tensor(model, t)->role))
+            save->in_state[count++] = t;
+    save->layout = layout;
+    save->model = model;
+    if (count == tensors)
+        return RESHARD_OK;
+    status = reshard_model_copy(&save->own_model, model, true);
+    if (!status)
+        status = reshard_layout_open(&save->own_layout, save->own_model,
+                                     reshard_layout_options(layout), error);
+    save->model = save->own_model;
+    save->layout = save->own_layout;
+    return status;
+}
 
 /* Rank 0 makes the directory; the others learn which. [collective] */
 static enum reshard_status stage(struct save *save, struct reshard_error *error)
@@ -34,31 +73,42 @@ static enum reshard_status stage(struct save *save, struct reshard_error *error)
     enum reshard_status status =
         first ? staging_make(&save->staging, save->store, &number, error) : RESHARD_OK;
 
-    status = group_agree(save->group, status, error);
+    status = reshard_group_agree(save->group, status, error);
     if (!status)
         status = group_broadcast(save->group, &number, sizeof number, error);
     if (!status)
-        status = group_agree(save->group, first ? RESHARD_OK : staging_join(&save->staging, number),
-                             error);
+        status = reshard_group_agree(
+            save->group, first ? RESHARD_OK : staging_join(&save->staging, number), error);
     return status;
+}
+
+static enum reshard_status check_memory(const struct save *save, struct reshard_error *error)
+{
+    const enum reshard_status status = reshard_state_check(save->state, RESHARD_PART_ALL, error);
+
+    return status ? status : reshard_state_check_ties(save->state, RESHARD_PART_ALL, error);
 }
 
 /* All that must hold before anything is written. [collective] */
 static enum reshard_status prepare(struct save *save, const char *directory,
                                    struct reshard_error *error)
 {
+    const struct group_value values[] = {
+        {save->options->step, "the step to save"},
+        {(uint64_t)save->options->replicas, "the policy for replicas"}};
     enum reshard_status status =
-        group_agree(save->group, staging_open(&save->staging, directory, error), error);
+        reshard_group_agree(save->group, staging_open(&save->staging, directory, error), error);
 
     if (!status)
-        status = proof_agree_layout(save->group, save->state, error);
+        status = schema_agree(save->group, save->state, error);
     if (!status)
-        status = group_agree_value(save->group, save->options->step, "the step to save", error);
+        status = reshard_group_agree(save->group, choose_tensors(save, error), error);
+    if (!status)
+        status = group_agree_values(save->group, values, 2, error);
     if (!status && save->options->step > INT64_MAX)
         status = reshard_error_set(error, RESHARD_EINVAL, "a step must be below 2^63");
     if (!status)
-        status = group_agree(save->group, reshard_state_check(save->state, RESHARD_PART_ALL, error),
-                             error);
+        status = reshard_group_agree(save->group, check_memory(save, error), error);
     if (!status)
         status = proof_cover(save->group, save->layout, error);
     if (!status)
@@ -82,7 +132,7 @@ static enum reshard_status write_file(struct save *save, struct reshard_error *e
     if (!local || !path)
         goto cleanup;
     for (uint32_t t = 0; t < tensors; t++)
-        local[t] = reshard_state_data(save->state, t);
+        local[t] = reshard_state_data(save->state, save->in_state[t]);
     for (uint64_t i = 0; i < save->pieces.count; i++)
         save->payload +=
             save->pieces.piece[i].count *
@@ -92,7 +142,7 @@ static enum reshard_status write_file(struct save *save, struct reshard_error *e
     host_charge(group_host(save->group), RESHARD_WORK_DIGEST, save->payload);
     host_phase(group_host(save->group), "save", "stage", save->payload);
     status = writer_write(save->store, path, save->model, &save->pieces, &identity, local,
-                          &save->file_bytes, &save->seal, error);
+                          reshard_state_device(save->state), &save->file_bytes, &save->seal, error);
     host_phase(group_host(save->group), "save", "write", save->payload);
 
 cleanup:
@@ -101,19 +151,54 @@ cleanup:
     return status;
 }
 
+/* What this rank holds and does not write: only its contribution is wanted. Local. */
+static enum reshard_status digest_replicas(struct save *save)
+{
+    const uint64_t rank = reshard_group_rank(save->group);
+    enum reshard_status status = RESHARD_OK;
+    uint64_t bytes = 0;
+
+    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(save->model); t++)
+        if (!reshard_layout_is_owner(save->layout, t, rank))
+            status =
+                proof_contribution(save->state, save->in_state[t], &save->contribution[t], &bytes);
+    host_charge(group_host(save->group), RESHARD_WORK_DIGEST, bytes);
+    return status;
+}
+
 static enum reshard_status write_pieces(struct save *save, struct reshard_error *error)
 {
-    const uint32_t tensors = reshard_model_tensor_count(save->model);
-    enum reshard_status status;
+    enum reshard_status status =
+        arena_pieces_of(&save->pieces, save->layout, reshard_group_rank(save->group));
 
-    save->digest = calloc((size_t)tensors + 1, sizeof *save->digest);
-    if (!save->digest)
-        return RESHARD_ENOMEM;
-    status = arena_pieces_of(&save->pieces, save->layout, reshard_group_rank(save->group));
     if (!status && save->pieces.count > 0)
         status = write_file(save, error);
     for (uint64_t i = 0; !status && i < save->pieces.count; i++)
-        save->digest[save->pieces.piece[i].tensor] ^= save->pieces.piece[i].contribution;
+        save->contribution[save->pieces.piece[i].tensor] ^= save->pieces.piece[i].contribution;
+    return status ? status : digest_replicas(save);
+}
+
+/* Every tensor's digest, and that no replica is dropped that holds something else. [collective] */
+static enum reshard_status prove(struct save *save, struct reshard_error *error)
+{
+    const uint32_t tensors = reshard_model_tensor_count(save->model);
+    bool *chosen = malloc((size_t)tensors + 1);
+    enum reshard_status status =
+        reshard_group_agree(save->group, chosen ? RESHARD_OK : RESHARD_ENOMEM, error);
+
+    for (uint32_t t = 0; !status && t < tensors; t++)
+        chosen[t] = true;
+    if (!status)
+        status = proof_unite(save->group, save->layout, save->contribution, save->digest, error);
+    if (!status)
+        status = proof_replicas(save->group, save->layout, chosen, save->contribution,
+                                &save->diverged, save->diverged_text, error);
+    if (!status && save->diverged && save->options->replicas == RESHARD_REPLICAS_REFUSE)
+        status = reshard_error_set(error, RESHARD_EMISMATCH,
+                                   "replicas differ, so one of them would be lost: %s (%" PRIu64
+                                   " tensors differ)",
+                                   save->diverged_text, save->diverged);
+    free(chosen);
     return status;
 }
 
@@ -209,22 +294,20 @@ static enum reshard_status publish(struct save *save, const struct file_record *
 /* From durable files to a visible checkpoint. [collective] */
 static enum reshard_status commit(struct save *save, struct reshard_error *error)
 {
-    const uint32_t tensors = reshard_model_tensor_count(save->model);
     const bool first = reshard_group_rank(save->group) == 0;
     const struct file_record mine = {save->file_bytes, save->seal};
     struct file_record *records =
         first ? calloc(reshard_group_world(save->group), sizeof *records) : NULL;
     enum reshard_status status =
-        group_agree(save->group, first && !records ? RESHARD_ENOMEM : RESHARD_OK, error);
+        reshard_group_agree(save->group, first && !records ? RESHARD_ENOMEM : RESHARD_OK, error);
 
     if (!status)
-        status = group_allreduce(save->group, group_comm(save->group), save->digest, (int)tensors,
-                                 MPI_UINT64_T, MPI_BXOR, error);
+        status = prove(save, error);
     if (!status)
         status = group_gather(save->group, &mine, records, (int)sizeof mine, error);
-    if (status != RESHARD_EMPI)
-        status = group_agree(save->group, first && !status ? publish(save, records, error) : status,
-                             error);
+    if (!status)
+        status = reshard_group_agree(save->group,
+                                     first ? publish(save, records, error) : RESHARD_OK, error);
     free(records);
     return status;
 }
@@ -233,13 +316,15 @@ static enum reshard_status fill_report(const struct save *save, struct reshard_r
                                        struct reshard_error *error)
 {
     uint64_t sums[2] = {save->payload, save->file_bytes != 0};
-    const enum reshard_status status = group_allreduce(save->group, group_comm(save->group), sums,
-                                                       2, MPI_UINT64_T, MPI_SUM, error);
+    const enum reshard_status status =
+        group_allreduce(save->group, sums, 2, MPI_UINT64_T, MPI_SUM, error);
 
     *report = (struct reshard_report){.step = save->options->step,
                                       .files = sums[1],
                                       .bytes_moved = sums[0],
-                                      .tensors = reshard_model_tensor_count(save->model)};
+                                      .tensors = reshard_model_tensor_count(save->model),
+                                      .diverged = save->diverged};
+    memcpy(report->diverged_text, save->diverged_text, sizeof report->diverged_text);
     for (uint32_t t = 0; t < report->tensors; t++) {
         const struct reshard_tensor *tensor = reshard_model_tensor(save->model, t);
         report->bytes_unique += tensor->count * reshard_dtype_bytes(tensor->dtype);
@@ -254,8 +339,6 @@ enum reshard_status reshard_save(struct reshard_group *group, const struct resha
     static const struct reshard_save_options defaults = {0};
     struct save save = {.group = group,
                         .state = state,
-                        .layout = reshard_state_layout(state),
-                        .model = reshard_layout_model(reshard_state_layout(state)),
                         .options = options ? options : &defaults,
                         .pieces = ARENA_PIECES_INIT};
     struct reshard_report sink;
@@ -265,7 +348,7 @@ enum reshard_status reshard_save(struct reshard_group *group, const struct resha
     save.store = save.options->store ? save.options->store : store_posix();
     status = prepare(&save, directory, error);
     if (!status)
-        status = group_agree(group, write_pieces(&save, error), error);
+        status = reshard_group_agree(group, write_pieces(&save, error), error);
     if (!status)
         status = commit(&save, error);
     host_phase(group_host(group), "save", "commit", 0);
@@ -274,6 +357,10 @@ enum reshard_status reshard_save(struct reshard_group *group, const struct resha
     else if (reshard_group_rank(group) == 0)
         staging_discard(&save.staging, save.store);
     arena_pieces_release(&save.pieces);
+    reshard_layout_close(save.own_layout);
+    reshard_model_close(save.own_model);
+    free(save.in_state);
+    free(save.contribution);
     free(save.digest);
     staging_close(&save.staging);
     return status;

@@ -3,40 +3,43 @@
  * all ranks agree that their part is durable. A save that fails, and one that a crash cut short,
  * leave nothing that a reader can take for a checkpoint, and touch no checkpoint that exists.
  *
- * Digests are taken from memory while it streams to storage, before any byte has left. The state is
- * only read, and must not change during the call.
+ * Digests are taken from memory while it streams to storage, before any byte has left. Replicas are
+ * held against what their owners write before the checkpoint is published. The state is only read,
+ * and must not change during the call.
  */
 #ifndef RESHARD_SAVE_H
 #define RESHARD_SAVE_H
 
 #include "core/store.h"
 #include "parallel/group.h"
+#include "parallel/report.h"
 #include "parallel/state.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Zero is the default throughout. */
-struct reshard_save_options {
-    uint64_t step;       /* training step of the state; equal on all ranks */
-    struct store *store; /* NULL: POSIX files */
-    bool no_index;       /* leave index.h5 out; equal on all ranks */
+/* What a save does when replicas do not hold the same. A certain replica's copy wins by the
+ * layout's `owner`. */
+enum reshard_replicas {
+    RESHARD_REPLICAS_REFUSE, /* EMISMATCH, naming tensor and rank; nothing is saved */
+    RESHARD_REPLICAS_WARN,   /* the owners' copies are saved; the report counts the tensors */
 };
 
-/* What a save or a load did; the same on all ranks. */
-struct reshard_report {
-    uint64_t step;         /* of the state */
-    uint64_t files;        /* ranks' files written, or distinct files read from */
-    uint64_t bytes_unique; /* payload: all elements of all tensors concerned, once */
-    uint64_t bytes_moved;  /* payload asked of the store, over all ranks, before alignment */
-    uint64_t tensors;
+/* Zero is the default throughout; equal on all ranks, but for the store. */
+struct reshard_save_options {
+    uint64_t step;       /* training step of the state */
+    struct store *store; /* NULL: POSIX files */
+    bool no_index;       /* leave index.h5 out */
+    enum reshard_replicas replicas;
 };
 
 /*
  * [collective] Save the whole state as the checkpoint directory `directory`, which must not exist
- * (EEXIST) while its parent must. Directory and options are equal on all ranks. `report` may be
- * NULL. EUNKNOWN: the checkpoint is visible, but the last sync failed.
+ * (EEXIST) while its parent must. Directory and options are equal on all ranks. TRANSIENT buffers
+ * are left out. EMISMATCH: the ranks' models or layouts differ, replicas do, or a tie's two names
+ * do not hold the same. EUNKNOWN: the checkpoint is visible, but the last sync failed. `report` may
+ * be NULL.
  */
 RESHARD_MUST_CHECK enum reshard_status
 reshard_save(struct reshard_group *group, const struct reshard_state *state, const char *directory,

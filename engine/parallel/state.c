@@ -14,12 +14,16 @@ struct tensor_memory {
 struct flat_shard {
     void *data;
     uint64_t bytes;
+    uint32_t number; /* of the flat parameter */
+    uint32_t first;  /* a tensor of it: its dtype and slot are the shard's */
 };
 
 struct reshard_state {
     const struct reshard_layout *layout;
+    const struct reshard_device *device;
     uint64_t rank;
     struct tensor_memory *memory; /* by tensor */
+    void **alias;                 /* by tie: memory of its own, or NULL */
     void **owned;                 /* by tensor: allocated here for it alone, or NULL */
     struct flat_shard *flat;
     uint32_t flat_count;
@@ -42,7 +46,8 @@ enum reshard_status reshard_state_open(struct reshard_state **out,
     state->rank = rank;
     state->memory = calloc(tensors + 1, sizeof *state->memory);
     state->owned = calloc(tensors + 1, sizeof *state->owned);
-    if (!state->memory || !state->owned) {
+    state->alias = calloc((size_t)reshard_model_tie_count(model) + 1, sizeof *state->alias);
+    if (!state->memory || !state->owned || !state->alias) {
         reshard_state_close(state);
         return RESHARD_ENOMEM;
     }
@@ -53,19 +58,47 @@ enum reshard_status reshard_state_open(struct reshard_state **out,
     return RESHARD_OK;
 }
 
+enum reshard_status reshard_state_set_device(struct reshard_state *state,
+                                             const struct reshard_device *device)
+{
+    const uint32_t tensors = reshard_model_tensor_count(reshard_layout_model(state->layout));
+
+    for (uint32_t t = 0; t < tensors; t++)
+        if (state->memory[t].bound)
+            return RESHARD_EINVAL;
+    state->device = device;
+    return RESHARD_OK;
+}
+
+const struct reshard_device *reshard_state_device(const struct reshard_state *state)
+{
+    return state->device;
+}
+
+/* The tie of that second name, UINT32_MAX when it is none. */
+static uint32_t find_tie(const struct reshard_model *model, const char *name)
+{
+    for (uint32_t i = 0; i < reshard_model_tie_count(model); i++)
+        if (strcmp(reshard_model_tie_at(model, i)->alias, name) == 0)
+            return i;
+    return UINT32_MAX;
+}
+
 enum reshard_status reshard_state_bind(struct reshard_state *state, const char *fqn,
                                        const char *slot, void *data, uint64_t bytes,
                                        struct reshard_error *error)
 {
+    const struct reshard_model *model = reshard_layout_model(state->layout);
     const char *const gap = slot[0] ? " slot " : "";
+    const uint32_t tie = slot[0] ? UINT32_MAX : find_tie(model, fqn);
     struct tensor_memory *memory;
     uint32_t tensor;
 
-    if (reshard_model_find(reshard_layout_model(state->layout), fqn, slot, &tensor))
+    if (reshard_model_find(model, fqn, slot, &tensor))
         return reshard_error_set(error, RESHARD_ENOENT, "the model has no tensor '%s'%s%s", fqn,
                                  gap, slot);
     memory = &state->memory[tensor];
-    if (memory->bound)
+    if (tie == UINT32_MAX ? memory->bound : state->alias[tie] != NULL)
         return reshard_error_set(error, RESHARD_EINVAL, "tensor '%s'%s%s is bound already", fqn,
                                  gap, slot);
     if (bytes != memory->bytes)
@@ -76,30 +109,31 @@ enum reshard_status reshard_state_bind(struct reshard_state *state, const char *
     if (bytes > 0 && !data)
         return reshard_error_set(error, RESHARD_EINVAL, "tensor '%s'%s%s: the memory is NULL", fqn,
                                  gap, slot);
+    if (tie != UINT32_MAX) {
+        state->alias[tie] = data;
+        return RESHARD_OK;
+    }
     memory->data = data;
     memory->bound = true;
     return RESHARD_OK;
 }
 
-/* The parameters of a unit, and each slot of theirs, of one dtype share a flat shard. */
-static bool same_flat(const struct reshard_tensor *a, const struct reshard_tensor *b)
-{
-    return a->unit == b->unit && a->dtype == b->dtype && strcmp(a->slot, b->slot) == 0;
-}
-
-/* The flat shard that tensor `t` belongs to: one made before for a tensor of its kind, or new. */
+/* The flat shard that tensor `t` belongs to: one made before for a tensor of its kind, or new. The
+ * parameters of a unit, and each slot of theirs, of one dtype share a flat shard. */
 static enum reshard_status find_flat(struct reshard_state *state, uint32_t t, uint32_t *out)
 {
     const struct reshard_model *model = reshard_layout_model(state->layout);
     const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
-    struct flat_shard shard = {.bytes =
-                                   reshard_layout_flat(state->layout, tensor->unit).shard_count *
-                                   reshard_dtype_bytes(tensor->dtype)};
+    struct flat_shard shard = {.first = t};
     struct flat_shard *grown;
 
-    for (uint32_t other = t; other-- > 0;) {
-        if (state->memory[other].flat && same_flat(reshard_model_tensor(model, other), tensor)) {
-            *out = state->memory[other].flat;
+    shard.bytes = reshard_layout_flat(state->layout, t, &shard.number).shard_count *
+                  reshard_dtype_bytes(tensor->dtype);
+    for (uint32_t i = state->flat_count; i-- > 0;) {
+        const struct reshard_tensor *first = reshard_model_tensor(model, state->flat[i].first);
+        if (state->flat[i].number == shard.number && first->dtype == tensor->dtype &&
+            strcmp(first->slot, tensor->slot) == 0) {
+            *out = i + 1;
             return RESHARD_OK;
         }
     }
@@ -133,11 +167,15 @@ enum reshard_status reshard_state_allocate(struct reshard_state *state, struct r
     const struct reshard_model *model = reshard_layout_model(state->layout);
     enum reshard_status status = RESHARD_OK;
 
+    if (state->device)
+        return reshard_error_set(error, RESHARD_EINVAL,
+                                 "a state on a device cannot allocate: bind its memory");
     for (uint32_t t = 0; !status && t < reshard_model_tensor_count(model); t++) {
         struct tensor_memory *memory = &state->memory[t];
         if (memory->bound)
             continue;
-        if (reshard_layout_is_flat(state->layout, t)) {
+        if (reshard_layout_is_flat(state->layout, t) &&
+            reshard_layout_shard_of(state->layout, t, state->rank) != RESHARD_SHARD_NONE) {
             status = allocate_flat(state, t);
         } else if (memory->bytes) {
             memory->data = state->owned[t] = calloc(memory->bytes, 1);
@@ -176,12 +214,104 @@ enum reshard_status reshard_state_check(const struct reshard_state *state, enum 
 
     for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++) {
         const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
+        char name[RESHARD_TENSOR_TEXT_MAX];
         if (reshard_part_has(part, tensor) && state->memory[t].bytes && !state->memory[t].data)
-            return reshard_error_set(error, RESHARD_EINVAL, "tensor '%s'%s%s has no memory bound",
-                                     tensor->fqn, tensor->slot[0] ? " slot " : "", tensor->slot);
+            return reshard_error_set(error, RESHARD_EINVAL, "tensor %s has no memory bound",
+                                     reshard_tensor_print(tensor, name, sizeof name));
     }
     return RESHARD_OK;
 }
+
+/* ---- ties ------------------------------------------------------------------------------------ */
+
+enum { TIE_BUFFER_BYTES = 512 * 1024 };
+
+/* Whether two pieces of the state's memory hold the same. */
+static enum reshard_status compare_memory(const struct reshard_state *state, const char *a,
+                                          const char *b, uint64_t bytes, bool *equal)
+{
+    char *buffer = malloc((size_t)2 * TIE_BUFFER_BYTES);
+    enum reshard_status status = buffer ? RESHARD_OK : RESHARD_ENOMEM;
+
+    *equal = true;
+    for (uint64_t at = 0; !status && *equal && at < bytes; at += TIE_BUFFER_BYTES) {
+        const uint64_t part = bytes - at < TIE_BUFFER_BYTES ? bytes - at : TIE_BUFFER_BYTES;
+        status = device_read(state->device, buffer, a + at, part);
+        if (!status)
+            status = device_read(state->device, buffer + TIE_BUFFER_BYTES, b + at, part);
+        *equal = !status && memcmp(buffer, buffer + TIE_BUFFER_BYTES, part) == 0;
+    }
+    free(buffer);
+    return status;
+}
+
+static enum reshard_status copy_memory(const struct reshard_state *state, const char *from,
+                                       char *to, uint64_t bytes)
+{
+    char *buffer = malloc(TIE_BUFFER_BYTES);
+    enum reshard_status status = buffer ? RESHARD_OK : RESHARD_ENOMEM;
+
+    for (uint64_t at = 0; !status && at < bytes; at += TIE_BUFFER_BYTES) {
+        const uint64_t part = bytes - at < TIE_BUFFER_BYTES ? bytes - at : TIE_BUFFER_BYTES;
+        status = device_read(state->device, buffer, from + at, part);
+        if (!status)
+            status = device_write(state->device, to + at, buffer, part);
+    }
+    free(buffer);
+    return status;
+}
+
+/* The tensor of a tie whose second name has memory of its own and which is of the part, or NULL. */
+static const struct tensor_memory *tied_memory(const struct reshard_state *state,
+                                               enum reshard_part part, uint32_t tie)
+{
+    const struct reshard_model *model = reshard_layout_model(state->layout);
+    const uint32_t tensor = reshard_model_tie_at(model, tie)->tensor;
+    const struct tensor_memory *memory = &state->memory[tensor];
+
+    if (!reshard_part_has(part, reshard_model_tensor(model, tensor)) || !state->alias[tie] ||
+        state->alias[tie] == memory->data)
+        return NULL;
+    return memory;
+}
+
+enum reshard_status reshard_state_check_ties(const struct reshard_state *state,
+                                             enum reshard_part part, struct reshard_error *error)
+{
+    const struct reshard_model *model = reshard_layout_model(state->layout);
+    enum reshard_status status = RESHARD_OK;
+
+    for (uint32_t i = 0; !status && i < reshard_model_tie_count(model); i++) {
+        const struct reshard_tie *tie = reshard_model_tie_at(model, i);
+        const struct tensor_memory *memory = tied_memory(state, part, i);
+        bool equal = true;
+        if (memory)
+            status = compare_memory(state, state->alias[i], memory->data, memory->bytes, &equal);
+        if (!equal)
+            status = reshard_error_set(error, RESHARD_EMISMATCH,
+                                       "'%s' is tied to '%s', but their memory on rank %" PRIu64
+                                       " differs: they are two tensors",
+                                       tie->alias, reshard_model_tensor(model, tie->tensor)->fqn,
+                                       state->rank);
+    }
+    return status;
+}
+
+enum reshard_status reshard_state_fill_ties(const struct reshard_state *state,
+                                            enum reshard_part part)
+{
+    const uint32_t ties = reshard_model_tie_count(reshard_layout_model(state->layout));
+    enum reshard_status status = RESHARD_OK;
+
+    for (uint32_t i = 0; !status && i < ties; i++) {
+        const struct tensor_memory *memory = tied_memory(state, part, i);
+        if (memory)
+            status = copy_memory(state, memory->data, state->alias[i], memory->bytes);
+    }
+    return status;
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 const struct reshard_layout *reshard_state_layout(const struct reshard_state *state)
 {
@@ -195,9 +325,9 @@ uint64_t reshard_state_rank(const struct reshard_state *state)
 
 bool reshard_part_has(enum reshard_part part, const struct reshard_tensor *tensor)
 {
-    const bool is_slot = tensor->slot[0] != '\0';
-
-    return part == RESHARD_PART_ALL || (part == RESHARD_PART_OPTIMIZER) == is_slot;
+    return reshard_role_is_saved(tensor->role) &&
+           (part == RESHARD_PART_ALL ||
+            (part == RESHARD_PART_OPTIMIZER) == reshard_tensor_is_slot(tensor));
 }
 
 void reshard_state_close(struct reshard_state *state)
@@ -211,6 +341,7 @@ void reshard_state_close(struct reshard_state *state)
     for (uint32_t i = 0; i < state->flat_count; i++)
         free(state->flat[i].data);
     free(state->owned);
+    free(state->alias);
     free(state->flat);
     free(state->memory);
     free(state);

@@ -9,6 +9,7 @@
 #ifndef RESHARD_STATE_H
 #define RESHARD_STATE_H
 
+#include "core/device.h"
 #include "core/layout.h"
 
 #ifdef __cplusplus
@@ -17,10 +18,10 @@ extern "C" {
 
 struct reshard_state;
 
-/* What to save or load. */
+/* What to save or load, of that which checkpoints hold (not TRANSIENT buffers). */
 enum reshard_part {
     RESHARD_PART_ALL,
-    RESHARD_PART_MODEL,     /* parameters alone */
+    RESHARD_PART_MODEL,     /* all but slots */
     RESHARD_PART_OPTIMIZER, /* slots alone */
 };
 
@@ -28,10 +29,16 @@ enum reshard_part {
 RESHARD_MUST_CHECK enum reshard_status
 reshard_state_open(struct reshard_state **out, const struct reshard_layout *layout, uint64_t rank);
 
+/* Local. All memory of the state is a device's, reached through these functions, which are borrowed
+ * until the state is closed. Before any memory is bound; such a state cannot allocate. */
+RESHARD_MUST_CHECK enum reshard_status
+reshard_state_set_device(struct reshard_state *state, const struct reshard_device *device);
+
 /*
  * Local. Describe the caller's memory of one tensor: `bytes` must be exactly its local elements'
  * (EMISMATCH names both), and `data` non-NULL unless that is 0. The memory is borrowed until the
- * state is closed.
+ * state is closed. A tie's second name may be bound too, to the same memory or to memory of its
+ * own: a save then makes sure that both hold the same, and a load fills both.
  */
 RESHARD_MUST_CHECK enum reshard_status reshard_state_bind(struct reshard_state *state,
                                                           const char *fqn, const char *slot,
@@ -50,6 +57,17 @@ uint64_t reshard_state_bytes(const struct reshard_state *state, uint32_t tensor)
 /* Local. The whole flat shard that an allocated flat tensor is part of, padding included; NULL (and
  * 0 bytes) for others. */
 void *reshard_state_flat(const struct reshard_state *state, uint32_t tensor, uint64_t *bytes);
+
+/* Local. The device of the state's memory, NULL for host memory. */
+const struct reshard_device *reshard_state_device(const struct reshard_state *state);
+
+/* Local. For ties whose second name has memory of its own: EMISMATCH, naming both, where they do
+ * not hold the same; and make them hold the same, as the first has it. Up to 1 MiB of memory. */
+RESHARD_MUST_CHECK enum reshard_status reshard_state_check_ties(const struct reshard_state *state,
+                                                                enum reshard_part part,
+                                                                struct reshard_error *error);
+RESHARD_MUST_CHECK enum reshard_status reshard_state_fill_ties(const struct reshard_state *state,
+                                                               enum reshard_part part);
 
 /* Local. Whether all that this rank holds of a part has memory: EINVAL names a tensor that has not.
  */

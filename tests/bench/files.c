@@ -42,7 +42,7 @@ static double run_writer(void *context)
     raw_remove(files->path);
     start = bench_now();
     status = writer_write(store_posix(), files->path, files->model, &files->pieces, &identity,
-                          files->local, &files->file.bytes, &files->file.seal, &error);
+                          files->local, NULL, &files->file.bytes, &files->file.seal, &error);
     bench_require(status == RESHARD_OK, error.text);
     return bench_now() - start;
 }
@@ -83,8 +83,10 @@ static double run_reader(void *context)
     status = reader_open(&reader, store_posix(), files->directory, &files->manifest, 0, &error);
     for (uint64_t i = 0; !status && i < files->plan.count; i++) {
         const struct plan_move *move = &files->plan.move[i];
-        status =
-            reader_move(reader, move, files->back + files->offset[move->target_tensor], &error);
+        const struct reader_target target = {
+            .memory = files->back + files->offset[move->target_tensor],
+            .dtype = reshard_model_tensor(files->model, move->target_tensor)->dtype};
+        status = reader_move(reader, move, &target, &error);
     }
     reader_close(reader);
     bench_require(status == RESHARD_OK, error.text);
@@ -155,9 +157,8 @@ static void make_plan(struct files *files)
     bench_require(from != NULL, "out of memory");
     for (uint32_t t = 0; t < tensors; t++)
         from[t] = t;
-    bench_require(plan_build(&files->plan, files->layout, files->layout, from, 0, NULL) ==
-                      RESHARD_OK,
-                  "there is no plan");
+    const struct plan_sides sides = {files->layout, files->layout, from, true};
+    bench_require(plan_build(&files->plan, &sides, 0, NULL) == RESHARD_OK, "there is no plan");
     free(from);
 }
 

@@ -44,18 +44,23 @@ static void gather_pieces(struct pieces *pieces, const struct reshard_layout *la
     }
 }
 
+/* A load's: what owners have written. */
+static struct plan_sides sides_of(const struct planning *planning)
+{
+    return (struct plan_sides){planning->source, planning->target, planning->from, true};
+}
+
 /* ---- one rank's plan ------------------------------------------------------------------------- */
 
 static double run_plan(void *context)
 {
     const struct planning *planning = context;
+    const struct plan_sides sides = sides_of(planning);
     const double start = bench_now();
     struct plan plan;
 
     for (uint64_t i = 0; i < planning->repeat; i++) {
-        bench_require(!plan_build(&plan, planning->source, planning->target, planning->from,
-                                  planning->holder, NULL),
-                      "there is no plan");
+        bench_require(!plan_build(&plan, &sides, planning->holder, NULL), "there is no plan");
         bench_keep(plan.count);
         plan_release(&plan);
     }
@@ -123,12 +128,12 @@ static double run_plan_computed(void *context)
 static double run_check(void *context)
 {
     const struct planning *planning = context;
+    const struct plan_sides sides = sides_of(planning);
     const double start = bench_now();
 
     for (uint64_t i = 0; i < planning->repeat; i++)
-        bench_require(
-            !plan_check(&planning->plan, planning->target, planning->from, planning->holder, NULL),
-            "the plan does not hold");
+        bench_require(!plan_check(&planning->plan, &sides, planning->holder, NULL),
+                      "the plan does not hold");
     return bench_now() - start;
 }
 
@@ -233,9 +238,8 @@ static void planning_open(struct planning *planning, const char *file, uint64_t 
         planning->from[t] = t;
         gather_pieces(&planning->pieces[t], planning->source, t);
     }
-    bench_require(!plan_build(&planning->plan, planning->source, planning->target, planning->from,
-                              planning->holder, NULL),
-                  "there is no plan");
+    const struct plan_sides sides = sides_of(planning);
+    bench_require(!plan_build(&planning->plan, &sides, planning->holder, NULL), "there is no plan");
     planning->naive.capacity = planning->plan.count;
     planning->naive.move = calloc(planning->plan.count, sizeof *planning->naive.move);
     bench_require(planning->naive.move != NULL, "out of memory");

@@ -38,7 +38,9 @@ struct reshard_model *workload_gigabyte(void)
 struct reshard_layout *workload_layout(const struct reshard_model *model,
                                        enum reshard_layout_kind kind, uint64_t ranks)
 {
-    const struct reshard_layout_options options = {.kind = kind, .shard = ranks};
+    const bool replicas = kind == RESHARD_LAYOUT_DDP;
+    const struct reshard_layout_options options = {
+        .kind = kind, .replicate = replicas ? ranks : 1, .shard = replicas ? 1 : ranks};
     struct reshard_layout *layout = NULL;
 
     bench_require(reshard_layout_open(&layout, model, &options, NULL) == RESHARD_OK,

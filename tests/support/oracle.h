@@ -54,20 +54,41 @@ void oracle_add(struct reshard_model *model, const char *fqn, const char *unit,
  * 17, integers among floats, units of different dtypes, slots of other dtypes. */
 struct reshard_model *oracle_odd_model(void);
 
+/* ---- who holds what: the rules of FORMAT.md section 4 (oracle_rules.c) ----------------------- */
+
+/* Whether the rules let this model have this layout. */
+bool oracle_accepts(const struct reshard_model *model,
+                    const struct reshard_layout_options *options);
+
+/* The ranks of the world, idle ones too. */
+uint64_t oracle_world(const struct reshard_layout_options *options);
+
 /* Where a holder has the elements of a tensor. */
 #define ORACLE_ABSENT UINT64_MAX
+enum { ORACLE_BOXES_MAX = 256 };
 struct oracle_places {
+    bool part;        /* the holder takes part in the tensor, though it may have no element of it */
     uint64_t count;   /* elements of the tensor */
     uint64_t held;    /* of them, held */
     uint64_t *packed; /* by element: its number in the packed local memory, or ORACLE_ABSENT */
     uint64_t *flat;   /* by element: its number in the flat shard, or ORACLE_ABSENT */
-    bool is_flat;     /* the tensor is part of a flat parameter */
-    uint64_t total;   /* of which: entries with padding */
-    uint64_t shard;   /* and entries of one rank's shard */
+    uint64_t boxes;   /* boxes that hold any, in the order of the packed memory */
+    struct reshard_box box[ORACLE_BOXES_MAX];
+    bool is_flat;   /* the tensor is part of a flat parameter */
+    uint64_t total; /* of which: entries with padding */
+    uint64_t shard; /* and entries of one rank's shard */
+    uint64_t first; /* of the tensor, as the holder has it after other cuts: the first element of
+                       its interval; and the one after the last */
+    uint64_t last;
 };
 struct oracle_places oracle_places(const struct reshard_model *model,
                                    const struct reshard_layout_options *options, uint32_t tensor,
                                    uint64_t holder);
 void oracle_places_release(struct oracle_places *places);
+
+/* Who writes what: for tensor t and holder h, entry t * world + h. `places` likewise. What is not
+ * saved is not written. */
+bool *oracle_owners(const struct reshard_model *model, const struct reshard_layout_options *options,
+                    const struct oracle_places *places);
 
 #endif

@@ -1,0 +1,409 @@
+#include "core/placement.h"
+
+#include "core/pattern.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- one tensor ------------------------------------------------------------------------------ */
+
+/* What the rules say of a tensor: of each member, as the first rule that has it. */
+struct sayings {
+    struct reshard_setting pipeline, shard, expert, tensor;
+    uint64_t pipeline_number, expert_number; /* what {i} stood for in the rule that decided */
+    const struct reshard_rule *sections;
+    const struct reshard_rule *boxes;
+};
+
+static void take(struct reshard_setting *mine, uint64_t *number, const struct reshard_setting *rule,
+                 const struct pattern_match *match)
+{
+    if (mine->how || !rule->how)
+        return;
+    *mine = *rule;
+    *number = match->number;
+}
+
+static struct sayings sayings_of(const struct reshard_layout_options *options, const char *fqn)
+{
+    struct sayings out = {.sections = NULL};
+    struct pattern_match match;
+    uint64_t unused = 0;
+
+    for (uint32_t i = 0; i < options->rule_count; i++) {
+        const struct reshard_rule *rule = &options->rule[i];
+        if (out.boxes)
+            break; /* nothing that a later rule says could count */
+        if (!pattern_matches(rule->pattern, fqn, &match))
+            continue;
+        take(&out.pipeline, &out.pipeline_number, &rule->pipeline, &match);
+        take(&out.expert, &out.expert_number, &rule->expert, &match);
+        take(&out.shard, &unused, &rule->shard, &match);
+        take(&out.tensor, &unused, &rule->tensor, &match);
+        if (!out.sections && rule->section_count)
+            out.sections = rule;
+        if (!out.boxes && rule->box_count)
+            out.boxes = rule;
+    }
+    return out;
+}
+
+/* One tensor under way. */
+struct finding {
+    const struct reshard_layout_options *options;
+    const struct reshard_tensor *tensor;
+    struct reshard_mesh mesh;
+    struct placement *placement;
+    struct reshard_error *error;
+};
+
+static void fix(struct placement *placement, enum reshard_mesh_dim dim, uint64_t coordinate)
+{
+    placement->fixed_dims |= RESHARD_MESH_BIT(dim);
+    placement->fixed.at[dim] = coordinate;
+}
+
+static enum reshard_status fix_at(const struct finding *finding, enum reshard_mesh_dim dim,
+                                  uint64_t coordinate)
+{
+    if (coordinate >= finding->mesh.size[dim])
+        return reshard_error_set(
+            finding->error, RESHARD_EINVAL,
+            "'%s' is to be at %s coordinate %" PRIu64 "; there are %" PRIu64 ", counted from 0",
+            finding->tensor->fqn, reshard_mesh_dim_name(dim), coordinate, finding->mesh.size[dim]);
+    fix(finding->placement, dim, coordinate);
+    return RESHARD_OK;
+}
+
+/* The coordinate that has entry `number` of `count`, by torch.chunk's rule. */
+static enum reshard_status fix_number(const struct finding *finding, enum reshard_mesh_dim dim,
+                                      uint64_t count, uint64_t number)
+{
+    const uint64_t ways = finding->mesh.size[dim];
+
+    if (number >= count)
+        return reshard_error_set(finding->error, RESHARD_EINVAL,
+                                 "'%s' is number %" PRIu64 " of %" PRIu64
+                                 " entries along %s, counted from 0: there are too few",
+                                 finding->tensor->fqn, number, count, reshard_mesh_dim_name(dim));
+    fix(finding->placement, dim, number / (count / ways + (count % ways != 0)));
+    return RESHARD_OK;
+}
+
+static enum reshard_status add_cut(const struct finding *finding, reshard_mesh_set dims,
+                                   const char *name, uint64_t on)
+{
+    struct placement *placement = finding->placement;
+
+    if (on >= finding->tensor->shape.ndim)
+        return reshard_error_set(
+            finding->error, RESHARD_EINVAL,
+            "'%s' has %u dimensions, so %s cannot cut it on dimension %" PRIu64,
+            finding->tensor->fqn, finding->tensor->shape.ndim, name, on);
+    placement->cut[placement->cut_count++] =
+        (struct placement_cut){dims, (uint32_t)on, reshard_mesh_count(&finding->mesh, dims)};
+    placement->cut_dims |= dims;
+    return RESHARD_OK;
+}
+
+static enum reshard_status place_expert(const struct finding *finding,
+                                        const struct sayings *sayings)
+{
+    finding->placement->expert = sayings->expert;
+    switch (sayings->expert.how) {
+    case RESHARD_HOW_CUT:
+        return add_cut(finding, RESHARD_MESH_BIT(RESHARD_MESH_EXPERT), "expert",
+                       sayings->expert.number);
+    case RESHARD_HOW_AT:
+        return fix_at(finding, RESHARD_MESH_EXPERT, sayings->expert.number);
+    case RESHARD_HOW_OF:
+        return fix_number(finding, RESHARD_MESH_EXPERT, sayings->expert.number,
+                          sayings->expert_number);
+    default:
+        return RESHARD_OK;
+    }
+}
+
+static enum reshard_status place_sections(const struct finding *finding,
+                                          const struct reshard_rule *rule, uint64_t on)
+{
+    const uint64_t ways = finding->mesh.size[RESHARD_MESH_TENSOR];
+    const char *fqn = finding->tensor->fqn;
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < rule->section_count; i++) {
+        if (rule->section[i] % ways)
+            return reshard_error_set(finding->error, RESHARD_EINVAL,
+                                     "'%s': section %u of %" PRIu64
+                                     " is not a multiple of tensor: %" PRIu64,
+                                     fqn, i, rule->section[i], ways);
+        if (__builtin_add_overflow(sum, rule->section[i], &sum))
+            sum = UINT64_MAX;
+    }
+    if (sum != finding->tensor->shape.size[on])
+        return reshard_error_set(finding->error, RESHARD_EINVAL,
+                                 "'%s': the sections are %" PRIu64 " in all, but dimension %" PRIu64
+                                 " has size %" PRIu64,
+                                 fqn, sum, on, finding->tensor->shape.size[on]);
+    if (finding->placement->cut_count > 1 && finding->placement->cut[0].on == on)
+        return reshard_error_set(finding->error, RESHARD_EINVAL,
+                                 "'%s': expert cuts dimension %" PRIu64 ", which has sections", fqn,
+                                 on);
+    finding->placement->sections = rule;
+    return RESHARD_OK;
+}
+
+static enum reshard_status place_tensor(const struct finding *finding,
+                                        const struct sayings *sayings)
+{
+    enum reshard_status status;
+
+    if (sayings->tensor.how != RESHARD_HOW_CUT)
+        return RESHARD_OK;
+    status =
+        add_cut(finding, RESHARD_MESH_BIT(RESHARD_MESH_TENSOR), "tensor", sayings->tensor.number);
+    if (!status && sayings->sections)
+        status = place_sections(finding, sayings->sections, sayings->tensor.number);
+    return status;
+}
+
+/* The ways that a dimension is cut in all; *several: by more than one cut that is any. */
+static uint64_t ways_of(const struct placement *placement, uint32_t on, bool *several)
+{
+    uint64_t ways = 1; /* a product of mesh sizes: at most 2^20 */
+
+    *several = false;
+    for (uint32_t i = 0; i + placement->flat < placement->cut_count; i++) {
+        if (placement->cut[i].on != on)
+            continue;
+        *several = *several || (ways > 1 && placement->cut[i].ways > 1);
+        ways *= placement->cut[i].ways;
+    }
+    return ways;
+}
+
+/* Where `shard` cuts what another cut has left, the size must divide, as PyTorch demands of FSDP
+ * with tensor parallelism: uneven, its two ways to compose them disagree on who has what. */
+static enum reshard_status check_strided(const struct finding *finding, uint32_t on)
+{
+    const struct reshard_tensor *tensor = finding->tensor;
+    bool several;
+    const uint64_t ways = ways_of(finding->placement, on, &several);
+
+    const struct placement_cut *shard = &finding->placement->cut[finding->placement->cut_count - 1];
+
+    if (!several || shard->ways == 1 || tensor->shape.size[on] % ways == 0)
+        return RESHARD_OK;
+    return reshard_error_set(finding->error, RESHARD_EINVAL,
+                             "'%s': dimension %u of size %" PRIu64
+                             " is cut along shard and another mesh dimension, %" PRIu64
+                             " ways in all, and does not divide: uneven sharding is not supported "
+                             "there (a rule can have shard cut another dimension)",
+                             tensor->fqn, on, tensor->shape.size[on], ways);
+}
+
+/* Every rank's flat shard must be cut from the same length. */
+static enum reshard_status place_flat(const struct finding *finding, reshard_mesh_set data)
+{
+    struct placement *placement = finding->placement;
+    const struct reshard_tensor *tensor = finding->tensor;
+    bool several;
+
+    for (uint32_t d = 0; d < tensor->shape.ndim; d++)
+        if (tensor->shape.size[d] % ways_of(placement, d, &several))
+            return reshard_error_set(finding->error, RESHARD_EINVAL,
+                                     "'%s': fsdp1 flattens what a rank has of it, so dimension %u "
+                                     "of size %" PRIu64 " must be a multiple of %" PRIu64,
+                                     tensor->fqn, d, tensor->shape.size[d],
+                                     ways_of(placement, d, &several));
+    if (placement->sections && placement->cut[placement->cut_count - 1].on != 0)
+        return reshard_error_set(finding->error, RESHARD_EINVAL,
+                                 "'%s': fsdp1 can flatten sections of dimension 0 alone",
+                                 tensor->fqn);
+    if (!(placement->fixed_dims & RESHARD_MESH_BIT(RESHARD_MESH_PIPELINE)))
+        return reshard_error_set(finding->error, RESHARD_EINVAL,
+                                 "'%s': a flat parameter is at one pipeline coordinate, so it "
+                                 "cannot be whole on all",
+                                 tensor->fqn);
+    placement->cut[placement->cut_count++] =
+        (struct placement_cut){data, 0, reshard_mesh_count(&finding->mesh, data)};
+    placement->cut_dims |= data;
+    placement->flat = true;
+    return RESHARD_OK;
+}
+
+/* The dimension that `shard` cuts: as a rule says, or as the kind has it by default. False where it
+ * cuts none. */
+static bool shard_cut(const struct finding *finding, const struct sayings *sayings, uint64_t *on)
+{
+    const uint32_t ndim = finding->tensor->shape.ndim, dim = finding->options->dim;
+
+    *on = sayings->shard.number;
+    if (sayings->shard.how)
+        return sayings->shard.how == RESHARD_HOW_CUT;
+    *on = dim < ndim ? dim : ndim - (uint64_t)1;
+    return finding->options->kind == RESHARD_LAYOUT_FSDP2 && ndim > 0 &&
+           reshard_role_is_parameter(finding->tensor->role);
+}
+
+static bool is_flattened(const struct finding *finding, const struct sayings *sayings)
+{
+    return !sayings->shard.how && finding->options->kind == RESHARD_LAYOUT_FSDP1 &&
+           reshard_role_is_parameter(finding->tensor->role) &&
+           reshard_dtype_kind(finding->tensor->dtype) == RESHARD_KIND_FLOAT;
+}
+
+static enum reshard_status place_data(const struct finding *finding, const struct sayings *sayings)
+{
+    reshard_mesh_set data = RESHARD_MESH_BIT(RESHARD_MESH_SHARD);
+    enum reshard_status status;
+    uint64_t on;
+
+    if (!sayings->expert.how)
+        data |= RESHARD_MESH_BIT(RESHARD_MESH_EXPERT);
+    if (is_flattened(finding, sayings))
+        return place_flat(finding, data);
+    if (!shard_cut(finding, sayings, &on))
+        return RESHARD_OK;
+    status = add_cut(finding, data, "shard", on);
+    return status ? status : check_strided(finding, (uint32_t)on);
+}
+
+static enum reshard_status check_boxes(const struct finding *finding,
+                                       const struct reshard_rule *rule)
+{
+    const struct reshard_box whole = reshard_box_whole(&finding->tensor->shape);
+    const uint64_t ranks = reshard_mesh_ranks(&finding->mesh);
+    char text[320];
+
+    for (uint64_t i = 0; i < rule->box_count; i++) {
+        const struct reshard_rank_box *given = &rule->box[i];
+        const bool fits = given->box.ndim == whole.ndim && !reshard_box_empty(&given->box) &&
+                          reshard_box_inside(&given->box, &whole);
+        if (fits && given->rank < ranks)
+            continue;
+        return reshard_error_set(
+            finding->error, RESHARD_EINVAL, "'%s': rank %" PRIu64 " is given box %s, but %s",
+            finding->tensor->fqn, given->rank,
+            given->box.ndim <= RESHARD_DIMS_MAX ? reshard_box_print(&given->box, text, sizeof text)
+                                                : "of too many dimensions",
+            fits                             ? "the mesh has no such rank"
+            : given->box.ndim != whole.ndim  ? "the tensor has another number of dimensions"
+            : reshard_box_empty(&given->box) ? "that is empty"
+                                             : "that lies outside the tensor");
+    }
+    finding->placement->boxes = rule;
+    return RESHARD_OK;
+}
+
+static enum reshard_status check_rows(const struct finding *finding)
+{
+    if (finding->tensor->shape.size[0] != finding->options->world)
+        return reshard_error_set(
+            finding->error, RESHARD_EINVAL,
+            "'%s' has a row for each of %" PRIu64 " ranks, but the world has %" PRIu64,
+            finding->tensor->fqn, finding->tensor->shape.size[0], finding->options->world);
+    finding->placement->per_rank = true;
+    return RESHARD_OK;
+}
+
+/* A tensor that is no slot, by default at that stage of the pipeline. */
+static enum reshard_status place(const struct finding *finding, uint64_t stage)
+{
+    const struct sayings sayings = sayings_of(finding->options, finding->tensor->fqn);
+    enum reshard_status status = RESHARD_OK;
+
+    *finding->placement = (struct placement){.cut_count = 0};
+    if (finding->tensor->role == RESHARD_ROLE_PER_RANK)
+        return check_rows(finding);
+    if (sayings.boxes)
+        return check_boxes(finding, sayings.boxes);
+    if (sayings.pipeline.how == RESHARD_HOW_OF)
+        status = fix_number(finding, RESHARD_MESH_PIPELINE, sayings.pipeline.number,
+                            sayings.pipeline_number);
+    else if (sayings.pipeline.how == RESHARD_HOW_AT)
+        status = fix_at(finding, RESHARD_MESH_PIPELINE, sayings.pipeline.number);
+    else if (sayings.pipeline.how == RESHARD_HOW_DEFAULT)
+        fix(finding->placement, RESHARD_MESH_PIPELINE, stage);
+    if (!status)
+        status = place_expert(finding, &sayings);
+    if (!status)
+        status = place_tensor(finding, &sayings);
+    if (!status)
+        status = place_data(finding, &sayings);
+    return status;
+}
+
+const struct reshard_rule *placement_sections(const struct placement *placement, uint32_t cut)
+{
+    return placement->cut[cut].dims == RESHARD_MESH_BIT(RESHARD_MESH_TENSOR) ? placement->sections
+                                                                             : NULL;
+}
+
+const struct placement_cut *placement_flat_cut(const struct placement *placement)
+{
+    return &placement->cut[placement->cut_count - 1];
+}
+
+/* ---- all tensors ----------------------------------------------------------------------------- */
+
+enum { NO_NUMBER = UINT32_MAX };
+
+/* The units other than the root that have a parameter, numbered by their first one. */
+static uint32_t number_units(const struct reshard_model *model, uint32_t *number)
+{
+    uint32_t count = 0;
+
+    for (uint32_t u = 0; u < reshard_model_unit_count(model); u++)
+        number[u] = NO_NUMBER;
+    for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
+        if (tensor->unit != 0 && tensor->parameter == t &&
+            reshard_role_is_parameter(tensor->role) && number[tensor->unit] == NO_NUMBER)
+            number[tensor->unit] = count++;
+    }
+    return count;
+}
+
+/* What is no state of its parameter's shape is whole, but only where its parameter is. */
+static struct placement beside(const struct placement *parameter)
+{
+    return (struct placement){.fixed_dims = parameter->fixed_dims,
+                              .fixed = parameter->fixed,
+                              .expert = parameter->expert};
+}
+
+enum reshard_status placement_find(struct placement *out, const struct reshard_model *model,
+                                   const struct reshard_layout_options *options,
+                                   struct reshard_error *error)
+{
+    uint32_t *number = calloc((size_t)reshard_model_unit_count(model) + 1, sizeof *number);
+    struct finding finding = {
+        .options = options, .mesh = reshard_layout_options_mesh(options), .error = error};
+    enum reshard_status status = RESHARD_OK;
+    uint64_t stage = 0;
+
+    if (!number)
+        return RESHARD_ENOMEM;
+    const uint64_t units = number_units(model, number);
+    const uint64_t stages = finding.mesh.size[RESHARD_MESH_PIPELINE];
+    const uint64_t chunk = units > 0 ? (units - 1) / stages + 1 : 1;
+    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(model); t++) {
+        finding.tensor = reshard_model_tensor(model, t);
+        finding.placement = &out[t];
+        if (finding.tensor->like != t && finding.tensor->like != RESHARD_LIKE_NONE) {
+            out[t] = out[finding.tensor->like];
+        } else if (finding.tensor->like == RESHARD_LIKE_NONE) {
+            out[t] = beside(&out[finding.tensor->parameter]);
+        } else {
+            const uint32_t unit = number[finding.tensor->unit];
+            const uint64_t its = unit != NO_NUMBER ? unit / chunk : stage;
+            status = place(&finding, its);
+            if (reshard_role_is_saved(finding.tensor->role))
+                stage = its; /* checkpoints do not have the others, which may precede nothing */
+        }
+    }
+    free(number);
+    return status;
+}

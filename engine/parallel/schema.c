@@ -1,0 +1,189 @@
+#include "parallel/schema.h"
+
+#include "core/digest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RANKS_NAMED_MAX = 8, ENTRY_TEXT_MAX = 768 };
+
+/* Are all ranks' values the same? [collective] */
+static enum reshard_status all_same(struct reshard_group *group, uint64_t value, bool *same,
+                                    struct reshard_error *error)
+{
+    uint64_t extremes[2] = {value, ~value};
+    const enum reshard_status status =
+        group_allreduce(group, extremes, 2, MPI_UINT64_T, MPI_MAX, error);
+
+    *same = extremes[0] == ~extremes[1];
+    return status;
+}
+
+/* ---- where they differ ----------------------------------------------------------------------- */
+
+/* The hash of a model's first `count` entries. */
+static uint64_t hash_of_first(const struct reshard_model *model, uint64_t count)
+{
+    uint64_t hash = 0;
+
+    for (uint32_t t = 0; t < count; t++) {
+        const uint64_t entry = reshard_model_tensor_hash(model, t);
+        hash = digest_crc(hash, &entry, sizeof entry);
+    }
+    return hash;
+}
+
+/* The first entry that is not the same on all ranks, or the lowest number of entries when all of
+ * those are. Each step halves what is left. [collective] */
+static enum reshard_status find_entry(struct reshard_group *group,
+                                      const struct reshard_model *model, uint64_t *out,
+                                      struct reshard_error *error)
+{
+    uint64_t low = 0, high = reshard_model_tensor_count(model);
+    enum reshard_status status = group_allreduce(group, &high, 1, MPI_UINT64_T, MPI_MIN, error);
+    bool same = true;
+
+    while (!status && low < high) {
+        const uint64_t middle = low + (high - low + 1) / 2;
+        status = all_same(group, hash_of_first(model, middle), &same, error);
+        if (same)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    *out = low;
+    return status;
+}
+
+/* What this rank has as that entry; where all entries agree, what else there is. */
+static void describe(const struct reshard_layout *layout, uint64_t entry, char *text, size_t size)
+{
+    static const char *const rows[] = {"per_rank (refused at another world)",
+                                       "per_rank (kept at another world)",
+                                       "per_rank (wrapped at another world)"};
+    const struct reshard_model *model = reshard_layout_model(layout);
+    const struct reshard_layout_options *options = reshard_layout_options(layout);
+    char name[RESHARD_TENSOR_TEXT_MAX], shape[224];
+
+    if (entry < reshard_model_tensor_count(model)) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(model, (uint32_t)entry);
+        snprintf(text, size, "%s %s %s, %s of unit '%.64s'",
+                 reshard_tensor_print(tensor, name, sizeof name), reshard_dtype_name(tensor->dtype),
+                 reshard_shape_print(&tensor->shape, shape, sizeof shape),
+                 reshard_tensor_is_slot(tensor)          ? "slot"
+                 : tensor->role == RESHARD_ROLE_PER_RANK ? rows[tensor->other_world]
+                                                         : reshard_role_name(tensor->role),
+                 reshard_model_unit(model, tensor->unit));
+        return;
+    }
+    snprintf(text, size,
+             "%" PRIu32 " tensors, %" PRIu32 " ties, layout %s of pipeline %" PRIu64
+             ", replicate %" PRIu64 ", shard %" PRIu64 ", expert %" PRIu64 ", tensor %" PRIu64
+             " with %" PRIu32 " rules (%016" PRIx64 ")",
+             reshard_model_tensor_count(model), reshard_model_tie_count(model),
+             reshard_layout_kind_name(options->kind), options->pipeline, options->replicate,
+             options->shard, options->expert, options->tensor, options->rule_count,
+             reshard_layout_options_hash(options));
+}
+
+/* ---- who differs ----------------------------------------------------------------------------- */
+
+static void print_ranks(const uint64_t *marks, uint64_t world, char *text, size_t size)
+{
+    uint64_t count = 0;
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (uint64_t rank = 0; rank < world; rank++) {
+        if (!(marks[rank / 64] >> rank % 64 & 1))
+            continue;
+        if (count++ < RANKS_NAMED_MAX)
+            used += (size_t)snprintf(text + used, size - used, "%s%" PRIu64, count > 1 ? ", " : "",
+                                     rank);
+    }
+    if (count > RANKS_NAMED_MAX)
+        snprintf(text + used, size - used, " and %" PRIu64 " more", count - RANKS_NAMED_MAX);
+}
+
+/* The ranks whose hash is not rank 0's, as text. [collective] */
+static enum reshard_status name_ranks(struct reshard_group *group, bool mine, char *text,
+                                      size_t size, struct reshard_error *error)
+{
+    const uint64_t rank = reshard_group_rank(group), world = reshard_group_world(group);
+    const uint64_t words = (world + 63) / 64;
+    uint64_t *marks = calloc(words, sizeof *marks);
+    enum reshard_status status =
+        reshard_group_agree(group, marks ? RESHARD_OK : RESHARD_ENOMEM, error);
+
+    if (!status && mine)
+        marks[rank / 64] |= UINT64_C(1) << rank % 64;
+    if (!status)
+        status = group_allreduce(group, marks, (int)words, MPI_UINT64_T, MPI_BOR, error);
+    if (!status)
+        print_ranks(marks, world, text, size);
+    free(marks);
+    return status;
+}
+
+/* Say what differs, where all know already that something does. [collective] */
+static enum reshard_status explain(struct reshard_group *group, const struct reshard_layout *layout,
+                                   uint64_t hash, struct reshard_error *error)
+{
+    struct reshard_error mine = RESHARD_ERROR_INIT;
+    char ranks[256] = "", own[ENTRY_TEXT_MAX] = "", first[ENTRY_TEXT_MAX] = "";
+    uint64_t first_hash = hash, entry = 0;
+    enum reshard_status status = group_broadcast(group, &first_hash, sizeof first_hash, error);
+
+    if (!status)
+        status = name_ranks(group, hash != first_hash, ranks, sizeof ranks, error);
+    if (!status)
+        status = find_entry(group, reshard_layout_model(layout), &entry, error);
+    if (status)
+        return status;
+    describe(layout, entry, own, sizeof own);
+    memcpy(first, own, sizeof first);
+    status = group_broadcast(group, first, sizeof first, error);
+    if (status)
+        return status;
+    /* Of the ranks that differ some may have this very entry as rank 0 has it, and differ later. */
+    if (strcmp(own, first) != 0)
+        status = reshard_error_set(&mine, RESHARD_EMISMATCH,
+                                   "the model or layout differs from rank 0's on rank %s: entry "
+                                   "%" PRIu64 " is %s, and on rank 0 %s",
+                                   ranks, entry, own, first);
+    status = reshard_group_agree(group, status, &mine);
+    if (!status)
+        status = reshard_error_set(&mine, RESHARD_EMISMATCH,
+                                   "the model or layout differs from rank 0's on rank %s, in ties "
+                                   "or rules",
+                                   ranks);
+    return reshard_error_set(error, status, "%s", mine.text);
+}
+
+enum reshard_status schema_agree(struct reshard_group *group, const struct reshard_state *state,
+                                 struct reshard_error *error)
+{
+    const struct reshard_layout *layout = reshard_state_layout(state);
+    const uint64_t holders = reshard_layout_holders(layout);
+    const uint64_t hashes[] = {reshard_model_hash(reshard_layout_model(layout)),
+                               reshard_layout_options_hash(reshard_layout_options(layout))};
+    const uint64_t hash = digest_crc(0, hashes, sizeof hashes);
+    enum reshard_status status = RESHARD_OK;
+    bool same = true;
+
+    if (holders != reshard_group_world(group))
+        status =
+            reshard_error_set(error, RESHARD_EMISMATCH,
+                              "the layout is for %" PRIu64 " ranks, but the group has %" PRIu64,
+                              holders, reshard_group_world(group));
+    else if (reshard_state_rank(state) != reshard_group_rank(group))
+        status = reshard_error_set(error, RESHARD_EMISMATCH,
+                                   "the state is rank %" PRIu64 "'s, but this is rank %" PRIu64,
+                                   reshard_state_rank(state), reshard_group_rank(group));
+    status = reshard_group_agree(group, status, error);
+    if (!status)
+        status = all_same(group, hash, &same, error);
+    return status || same ? status : explain(group, layout, hash, error);
+}

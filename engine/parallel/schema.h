@@ -1,0 +1,18 @@
+/*
+ * Agreement on what is saved, loaded or moved: all ranks mean the same model under the same layout.
+ * One reduction of one hash; only where it fails is more said, to name the ranks and the first
+ * entry on which they differ.
+ */
+#ifndef RESHARD_SCHEMA_H
+#define RESHARD_SCHEMA_H
+
+#include "parallel/group.h"
+#include "parallel/state.h"
+
+/* [collective] EMISMATCH, naming ranks and entry, unless all ranks hold the same model under the
+ * same layout, for as many ranks as the group has, each under its own rank. */
+RESHARD_MUST_CHECK enum reshard_status schema_agree(struct reshard_group *group,
+                                                    const struct reshard_state *state,
+                                                    struct reshard_error *error);
+
+#endif

@@ -1,0 +1,511 @@
+/*
+ * Who holds what, one element at a time: FORMAT.md section 4 read literally. Of each dimension a
+ * rank has a list of indices, and cutting the dimension makes the list shorter; an element is held
+ * if all of its indices are in their lists. A flat parameter is a list of entries that go by one
+ * after the other.
+ */
+#include "support/oracle.h"
+#include "support/said.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *must_have(size_t count, size_t size)
+{
+    void *memory = calloc(count + 1, size);
+
+    if (!memory)
+        abort();
+    return memory;
+}
+
+/* ---- what a rank has of a tensor ------------------------------------------------------------- */
+
+/* The indices that a rank has of one dimension, and the part that each is of. */
+struct list {
+    uint64_t count;
+    uint64_t *index;
+    uint32_t *part;
+};
+
+struct local {
+    struct list list[RESHARD_DIMS_MAX];
+    uint32_t ndim;
+    uint32_t parts; /* at least one */
+    uint32_t parted;
+};
+
+static struct list list_whole(uint64_t size)
+{
+    struct list list = {size, must_have(size, sizeof *list.index),
+                        must_have(size, sizeof *list.part)};
+
+    for (uint64_t i = 0; i < size; i++)
+        list.index[i] = i;
+    return list;
+}
+
+/* Coordinate k's chunk of the entries from `begin` on, which are moved to `to`: how many. */
+static uint64_t keep(struct list *list, uint64_t begin, uint64_t entries, uint64_t ways, uint64_t k,
+                     uint64_t to)
+{
+    const uint64_t chunk = said_chunk(entries, ways);
+    uint64_t kept = 0;
+
+    for (uint64_t i = chunk * k; i < chunk * (k + 1) && i < entries; i++) {
+        list->index[to + kept] = list->index[begin + i];
+        list->part[to + kept++] = list->part[begin + i];
+    }
+    return kept;
+}
+
+static void keep_of_parts(struct list *list, const struct reshard_rule *rule, uint64_t ways,
+                          uint64_t k)
+{
+    uint64_t begin = 0, kept = 0;
+
+    for (uint32_t p = 0; p < rule->section_count; p++) {
+        for (uint64_t i = 0; i < rule->section[p]; i++)
+            list->part[begin + i] = p;
+        kept += keep(list, begin, rule->section[p], ways, k, kept);
+        begin += rule->section[p];
+    }
+    list->count = kept;
+}
+
+static struct local local_of(const struct said *said, const struct mesh *mesh, const uint64_t *at)
+{
+    const struct reshard_shape *shape = &said->tensor->shape;
+    struct local local = {.ndim = shape->ndim, .parts = 1};
+    static const int order[] = {E, T, S};
+
+    for (uint32_t d = 0; d < shape->ndim; d++)
+        local.list[d] = list_whole(shape->size[d]);
+    for (int i = 0; i < 3; i++) {
+        const int dim = order[i];
+        struct list *list = &local.list[said->set[dim].number % RESHARD_DIMS_MAX];
+        if (said->set[dim].how != RESHARD_HOW_CUT)
+            continue;
+        if (dim == T && said->sections) {
+            keep_of_parts(list, said->sections, mesh->size[T], at[T]);
+            local.parts = said->sections->section_count;
+            local.parted = (uint32_t)said->set[T].number;
+        } else if (dim == S) {
+            list->count = keep(list, 0, list->count, said_data_ways(said, mesh),
+                               said_data_coordinate(said, mesh, at), 0);
+        } else {
+            list->count = keep(list, 0, list->count, mesh->size[dim], at[dim], 0);
+        }
+    }
+    return local;
+}
+
+static void local_release(struct local *local)
+{
+    for (uint32_t d = 0; d < local->ndim; d++) {
+        free(local->list[d].index);
+        free(local->list[d].part);
+    }
+}
+
+/* Whether a rank has the element, and of which part. */
+static bool local_has(const struct local *local, const uint64_t *index, uint32_t *part)
+{
+    *part = 0;
+    for (uint32_t d = 0; d < local->ndim; d++) {
+        const struct list *list = &local->list[d];
+        uint64_t i = 0;
+        while (i < list->count && list->index[i] != index[d])
+            i++;
+        if (i == list->count)
+            return false;
+        if (local->parts > 1 && d == local->parted)
+            *part = list->part[i];
+    }
+    return true;
+}
+
+/* The box around what a rank has of one part; false when that is nothing. */
+static bool local_box(const struct local *local, uint32_t part, struct reshard_box *box)
+{
+    *box = (struct reshard_box){.ndim = local->ndim};
+    for (uint32_t d = 0; d < local->ndim; d++) {
+        bool any = false;
+        for (uint64_t i = 0; i < local->list[d].count; i++) {
+            const uint64_t index = local->list[d].index[i];
+            if (local->parts > 1 && d == local->parted && local->list[d].part[i] != part)
+                continue;
+            if (!any || index < box->begin[d])
+                box->begin[d] = index;
+            if (!any || index >= box->end[d])
+                box->end[d] = index + 1;
+            any = true;
+        }
+        if (!any)
+            return false;
+    }
+    return true;
+}
+
+static void add_box(struct oracle_places *places, const struct reshard_box *box)
+{
+    if (places->boxes == ORACLE_BOXES_MAX)
+        abort();
+    places->box[places->boxes++] = *box;
+}
+
+/* All that a rank has, part by part. */
+static void place_local(struct oracle_places *places, const struct said *said,
+                        const struct local *local)
+{
+    const struct reshard_box whole = reshard_box_whole(&said->tensor->shape);
+
+    for (uint32_t part = 0; part < local->parts; part++) {
+        struct oracle_walk walk = oracle_walk(&whole);
+        struct reshard_box box;
+        uint32_t its;
+        for (uint64_t e = 0; oracle_walk_next(&walk); e++)
+            if (local_has(local, walk.index, &its) && its == part)
+                places->packed[e] = places->held++;
+        if (local_box(local, part, &box))
+            add_box(places, &box);
+    }
+}
+
+/* ---- flat parameters ------------------------------------------------------------------------- */
+
+/* Elements [begin, end) of a row-major box, from dimension d on. */
+static void cut_interval(struct oracle_places *places, const struct reshard_box *box, uint32_t d,
+                         uint64_t begin, uint64_t end)
+{
+    struct reshard_box piece = *box;
+    uint64_t row = 1;
+
+    if (begin == end)
+        return;
+    for (uint32_t i = d + 1; i < box->ndim; i++)
+        row *= box->end[i] - box->begin[i];
+    if (d == box->ndim) {
+        add_box(places, box);
+        return;
+    }
+    if (begin / row == (end - 1) / row && end - begin != row) {
+        piece.begin[d] = box->begin[d] + begin / row;
+        piece.end[d] = piece.begin[d] + 1;
+        cut_interval(places, &piece, d + 1, begin % row, (end - 1) % row + 1);
+        return;
+    }
+    const uint64_t first = (begin + row - 1) / row, last = end / row;
+    if (begin % row)
+        cut_interval(places, box, d, begin, first * row);
+    if (first < last) {
+        piece.begin[d] = box->begin[d] + first;
+        piece.end[d] = box->begin[d] + last;
+        add_box(places, &piece);
+    }
+    if (end % row)
+        cut_interval(places, box, d, last * row, end);
+}
+
+/* One entry of a flat parameter at a time goes by: padding, or an element of a tensor. */
+struct flat_walk {
+    struct oracle_places *places;
+    uint32_t wanted;
+    uint64_t begin, end; /* the holder's entries; set for the second walk */
+    uint64_t passed;     /* elements of the wanted tensor so far */
+};
+
+static void entry(struct flat_walk *walk, bool wanted, uint64_t element)
+{
+    const uint64_t at = walk->places->total++;
+
+    walk->passed += wanted;
+    if (!wanted || at < walk->begin || at >= walk->end)
+        return;
+    if (walk->places->held == 0)
+        walk->places->first = walk->passed - 1;
+    walk->places->last = walk->passed;
+    walk->places->flat[element] = at - walk->begin;
+    walk->places->packed[element] = walk->places->held++;
+}
+
+static void walk_tensor(struct flat_walk *walk, const struct said *said, const struct mesh *mesh,
+                        const uint64_t *at)
+{
+    const struct reshard_box whole = reshard_box_whole(&said->tensor->shape);
+    struct oracle_walk elements = oracle_walk(&whole);
+    struct local local = local_of(said, mesh, at);
+    uint32_t part;
+
+    for (uint64_t e = 0; oracle_walk_next(&elements); e++)
+        if (local_has(&local, elements.index, &part))
+            entry(walk, said->index == walk->wanted, e);
+    local_release(&local);
+}
+
+static void walk_unit(struct flat_walk *walk, const struct reshard_model *model,
+                      const struct reshard_layout_options *options, const struct said *wanted,
+                      const uint64_t *at)
+{
+    const struct mesh mesh = said_mesh(options);
+    const uint64_t bytes =
+        said_flat_bytes(options->forward ? options->forward : wanted->tensor->dtype);
+
+    walk->places->total = walk->passed = 0;
+    for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++) {
+        const struct said said = said_of(model, options, t);
+        uint64_t expert;
+        if (said.index != t || !said_in_one_unit(&said, wanted, &mesh))
+            continue;
+        if (said_coordinate(&said, &mesh, E, &expert) && expert != at[E])
+            continue;
+        while (options->orig_params && walk->places->total % (16 / bytes) != 0)
+            entry(walk, false, 0);
+        walk_tensor(walk, &said, &mesh, at);
+    }
+    while (options->orig_params && walk->places->total % said_data_ways(wanted, &mesh) != 0)
+        entry(walk, false, 0);
+}
+
+static void place_flat(struct oracle_places *places, const struct reshard_model *model,
+                       const struct reshard_layout_options *options, const struct said *said,
+                       const uint64_t *at)
+{
+    const struct mesh mesh = said_mesh(options);
+    struct flat_walk walk = {.places = places, .wanted = said->index};
+    struct local local = local_of(said, &mesh, at);
+    uint64_t passed = 0;
+
+    walk_unit(&walk, model, options, said, at);
+    places->shard = said_chunk(places->total, said_data_ways(said, &mesh));
+    walk.begin = places->shard * said_data_coordinate(said, &mesh, at);
+    walk.end = walk.begin + places->shard;
+    walk_unit(&walk, model, options, said, at);
+    for (uint32_t part = 0; places->held && part < local.parts; part++) {
+        struct reshard_box box;
+        if (!local_box(&local, part, &box))
+            continue;
+        const uint64_t count = reshard_box_count(&box), end = passed + count;
+        if (places->first < end && places->last > passed)
+            cut_interval(places, &box, 0, places->first > passed ? places->first - passed : 0,
+                         (places->last < end ? places->last : end) - passed);
+        passed = end;
+    }
+    local_release(&local);
+}
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+static int by_first_element(const void *a, const void *b)
+{
+    const struct reshard_box *x = a, *y = b;
+
+    for (uint32_t d = 0; d < x->ndim; d++)
+        if (x->begin[d] != y->begin[d])
+            return x->begin[d] < y->begin[d] ? -1 : 1;
+    return 0;
+}
+
+static void place_given(struct oracle_places *places, const struct said *said, uint64_t holder)
+{
+    const struct reshard_box whole = reshard_box_whole(&said->tensor->shape);
+
+    for (uint64_t i = 0; i < said->boxes->box_count; i++)
+        if (said->boxes->box[i].rank == holder)
+            add_box(places, &said->boxes->box[i].box);
+    qsort(places->box, places->boxes, sizeof *places->box, by_first_element);
+    for (uint64_t i = 0; i < places->boxes; i++) {
+        struct oracle_walk walk = oracle_walk(&places->box[i]);
+        while (oracle_walk_next(&walk))
+            places->packed[oracle_number(walk.index, &whole)] = places->held++;
+    }
+    places->part = places->boxes > 0;
+}
+
+static void place_row(struct oracle_places *places, const struct said *said, uint64_t holder)
+{
+    const uint64_t row = said->tensor->count / said->tensor->shape.size[0];
+    struct reshard_box box = reshard_box_whole(&said->tensor->shape);
+
+    for (uint64_t e = 0; e < row; e++)
+        places->packed[holder * row + e] = places->held++;
+    box.begin[0] = holder;
+    box.end[0] = holder + 1;
+    if (row)
+        add_box(places, &box);
+    places->part = true;
+}
+
+static void place_whole(struct oracle_places *places, const struct reshard_shape *shape)
+{
+    const struct reshard_box whole = reshard_box_whole(shape);
+
+    for (uint64_t e = 0; e < places->count; e++)
+        places->packed[e] = places->held++;
+    if (places->count)
+        add_box(places, &whole);
+}
+
+struct oracle_places oracle_places(const struct reshard_model *model,
+                                   const struct reshard_layout_options *options, uint32_t tensor,
+                                   uint64_t holder)
+{
+    const struct reshard_tensor *asked = reshard_model_tensor(model, tensor);
+    const struct said said = said_of(model, options, tensor);
+    const struct mesh mesh = said_mesh(options);
+    struct oracle_places places = {.count = asked->count};
+    uint64_t at[DIMS], one;
+
+    places.packed = must_have(places.count, sizeof *places.packed);
+    places.flat = must_have(places.count, sizeof *places.flat);
+    memset(places.packed, 0xff, places.count * sizeof *places.packed);
+    memset(places.flat, 0xff, places.count * sizeof *places.flat);
+    places.is_flat = said.flat && !said.whole_slot;
+    said_coordinates(&mesh, holder, at);
+    if (said.tensor->role == RESHARD_ROLE_PER_RANK) {
+        place_row(&places, &said, holder);
+    } else if (holder >= mesh.ranks) {
+        return places;
+    } else if (said.boxes && !said.whole_slot) {
+        place_given(&places, &said, holder);
+    } else if ((said_coordinate(&said, &mesh, P, &one) && one != at[P]) ||
+               (said_coordinate(&said, &mesh, E, &one) && one != at[E])) {
+        return places;
+    } else if (said.whole_slot) {
+        place_whole(&places, &asked->shape);
+        places.part = true;
+    } else if (said.flat) {
+        place_flat(&places, model, options, &said, at);
+        places.part = true;
+    } else {
+        struct local local = local_of(&said, &mesh, at);
+        place_local(&places, &said, &local);
+        local_release(&local);
+        places.part = true;
+    }
+    return places;
+}
+
+void oracle_places_release(struct oracle_places *places)
+{
+    free(places->packed);
+    free(places->flat);
+    *places = (struct oracle_places){.count = 0};
+}
+
+/* ---- who writes what ------------------------------------------------------------------------- */
+
+/* Neither cut nor fixed; a flat tensor is cut along its data dimensions. */
+static void free_dims(const struct said *said, bool *out)
+{
+    const bool cuts = !said->whole_slot;
+    const bool data = cuts && (said->set[S].how == RESHARD_HOW_CUT || said->flat);
+    const enum reshard_how expert = said->set[E].how;
+
+    out[P] = said->set[P].how == RESHARD_HOW_WHOLE;
+    out[R] = true;
+    out[S] = !data;
+    out[E] = expert == RESHARD_HOW_DEFAULT
+                 ? !data
+                 : expert == RESHARD_HOW_WHOLE || (expert == RESHARD_HOW_CUT && !cuts);
+    out[T] = !(cuts && said->set[T].how == RESHARD_HOW_CUT);
+}
+
+static uint64_t candidate_of(const struct said *said, const struct mesh *mesh, const uint64_t *at)
+{
+    uint64_t number = 0;
+    bool free_dim[DIMS];
+
+    free_dims(said, free_dim);
+    for (int d = 0; d < DIMS; d++)
+        if (free_dim[d])
+            number = number * mesh->size[d] + at[d];
+    return number;
+}
+
+struct owning {
+    const struct reshard_layout_options *options;
+    struct mesh mesh;
+    uint64_t world;
+    uint64_t *load; /* bytes that each rank owns so far */
+};
+
+/* The candidate with the fewest bytes, summed over its ranks. */
+static uint64_t least_candidate(const struct owning *owning, const struct said *said,
+                                const struct oracle_places *places)
+{
+    uint64_t *sum = must_have(owning->mesh.ranks, sizeof *sum), at[DIMS], best = UINT64_MAX;
+    bool *there = must_have(owning->mesh.ranks, sizeof *there);
+
+    for (uint64_t rank = 0; rank < owning->mesh.ranks; rank++) {
+        said_coordinates(&owning->mesh, rank, at);
+        if (!places[rank].part || (owning->options->owner && at[R] != owning->options->owner - 1))
+            continue;
+        sum[candidate_of(said, &owning->mesh, at)] += owning->load[rank];
+        there[candidate_of(said, &owning->mesh, at)] = true;
+    }
+    for (uint64_t c = 0; c < owning->mesh.ranks; c++)
+        if (there[c] && (best == UINT64_MAX || sum[c] < sum[best]))
+            best = c;
+    free(sum);
+    free(there);
+    return best;
+}
+
+static bool same_places(const struct oracle_places *a, const struct oracle_places *b)
+{
+    return memcmp(a->packed, b->packed, a->count * sizeof *a->packed) == 0;
+}
+
+/* Of boxes given: the set that this rank has, whether it is the one with the fewest bytes. */
+static bool least_of_set(const struct owning *owning, const struct oracle_places *places,
+                         uint64_t rank, const bool *done)
+{
+    for (uint64_t other = 0; other < owning->world; other++)
+        if (other != rank && places[other].part && same_places(&places[other], &places[rank]) &&
+            (done[other] || owning->load[other] < owning->load[rank] ||
+             (owning->load[other] == owning->load[rank] && other < rank)))
+            return false;
+    return true;
+}
+
+static void own(const struct owning *owning, const struct said *said,
+                const struct oracle_places *places, uint64_t bytes, bool *out)
+{
+    const bool rows = said->tensor->role == RESHARD_ROLE_PER_RANK;
+    const bool given = !rows && said->boxes && !said->whole_slot;
+    const uint64_t best = rows || given ? 0 : least_candidate(owning, said, places);
+    uint64_t at[DIMS];
+
+    for (uint64_t rank = 0; rank < owning->world; rank++) {
+        said_coordinates(&owning->mesh, rank, at);
+        if (!places[rank].part)
+            continue;
+        if (given)
+            out[rank] = least_of_set(owning, places, rank, out);
+        else
+            out[rank] = rows || (candidate_of(said, &owning->mesh, at) == best &&
+                                 (!owning->options->owner || at[R] == owning->options->owner - 1));
+    }
+    for (uint64_t rank = 0; rank < owning->world; rank++)
+        owning->load[rank] += out[rank] ? places[rank].held * bytes : 0;
+}
+
+bool *oracle_owners(const struct reshard_model *model, const struct reshard_layout_options *options,
+                    const struct oracle_places *places)
+{
+    const uint32_t tensors = reshard_model_tensor_count(model);
+    const struct owning owning = {options, said_mesh(options), oracle_world(options),
+                                  must_have(oracle_world(options), sizeof *owning.load)};
+    bool *owner = must_have(tensors * owning.world, sizeof *owner);
+
+    for (uint32_t t = 0; t < tensors; t++) {
+        const struct said said = said_of(model, options, t);
+        if (reshard_role_is_saved(said.tensor->role))
+            own(&owning, &said, places + t * owning.world,
+                reshard_dtype_bytes(reshard_model_tensor(model, t)->dtype),
+                owner + t * owning.world);
+    }
+    free(owning.load);
+    return owner;
+}
