@@ -184,16 +184,16 @@ dead_files | rule "every source file is built, included or run"
 
 # reshard.h and all that it includes, from there on, must be what cmake/install.cmake installs.
 public_headers() {
-    local -a todo=(reshard)
+    local -a pending=(reshard)
     local -A seen=()
     local module
-    while [ "${#todo[@]}" -gt 0 ]; do
-        module=${todo[0]}
-        todo=("${todo[@]:1}")
+    while [ "${#pending[@]}" -gt 0 ]; do
+        module=${pending[0]}
+        pending=("${pending[@]:1}")
         [ -z "${seen[$module]:-}" ] || continue
         seen[$module]=1
         echo "$module.h"
-        mapfile -t -O "${#todo[@]}" todo < <(sed -nE 's/^#include "(.*)\.h"$/\1/p' "engine/$module.h")
+        mapfile -t -O "${#pending[@]}" pending < <(sed -nE 's/^#include "(.*)\.h"$/\1/p' "engine/$module.h")
     done | sort
 }
 installed_headers() {
