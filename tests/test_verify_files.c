@@ -4,7 +4,7 @@
  * TRAINING.md; faults are planted one by one, and each must be named. The interpreter is $PYTHON,
  * the script lies beside this file.
  */
-#include "verify/files.h"
+#include "support/scripted.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 512, COMMAND_BYTES = 2048, TENSORS_MAX = 40, STEP = 3 };
+enum { PATH_BYTES = 512, TENSORS_MAX = 40, STEP = 3 };
 
 /* libhdf5 leaks, in its own code, when it meets damaged metadata; this is its word to the
  * sanitizer.
@@ -26,7 +26,6 @@ __attribute__((visibility("default"))) const char *__lsan_default_suppressions(v
     return "leak:libhdf5";
 }
 
-static char home[PATH_BYTES];
 static struct verify_tensor tensors[TENSORS_MAX];
 static struct verify_inventory inventory = {0, tensors, 4};
 
@@ -78,73 +77,15 @@ static void make_inventory(void)
     }
 }
 
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void run(const char *format, ...)
-{
-    char command[COMMAND_BYTES];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(command, sizeof command, format, arguments);
-    va_end(arguments);
-    ck_assert_msg(system(command) == 0, "%s", command);
-}
-
-static void make(const char *name, const char *arguments)
-{
-    const char *python = getenv("PYTHON");
-
-    run("%s %s/tests/make_checkpoint.py %s/%s %s", python ? python : "/usr/bin/python3",
-        RESHARD_SOURCE_DIR, home, name, arguments);
-}
-
 static void set_up(void)
 {
-    const char *parent = getenv("TMPDIR");
-
-    snprintf(home, sizeof home, "%s/verify-XXXXXX", parent ? parent : "/tmp");
-    ck_assert_ptr_nonnull(mkdtemp(home));
+    scripted_set_up();
     make_inventory();
 }
 
-static void tear_down(void)
-{
-    run("rm -rf %s", home);
-}
-
-static struct verify_oracle *open_oracle(uint64_t step)
-{
-    const struct verify_oracle_options options = {
-        .inventory = &inventory,
-        .optimizer = {VERIFY_ADAMW, 1e-3, 0.9, 0.999, 1e-8, 0.01, RESHARD_DTYPE_NONE},
-        .seed = 0x1234567890ABCDEF,
-        .step = step,
-    };
-    struct reshard_error error = RESHARD_ERROR_INIT;
-    struct verify_oracle *oracle;
-
-    ck_assert_msg(verify_oracle_open(&oracle, &options, &error) == RESHARD_OK, "%s", error.text);
-    return oracle;
-}
-
-/* Judge a checkpoint of `home` against the oracle of a step, and print what was found. */
 static struct verify_report judge(const char *name, uint64_t step, const char *against)
 {
-    struct verify_oracle *oracle = open_oracle(step);
-    struct verify_files_options options = {
-        .threads = 2, .oracle = oracle, .expected = &inventory, .against = against};
-    struct reshard_error error = RESHARD_ERROR_INIT;
-    struct verify_report report;
-    char directory[2 * PATH_BYTES];
-    enum reshard_status status;
-
-    snprintf(directory, sizeof directory, "%s/%s", home, name);
-    ck_assert_int_eq(verify_report_open(&report), RESHARD_OK);
-    status = verify_files(directory, &options, &report, &error);
-    ck_assert_msg(status == report.status, "%s", error.text);
-    ck_assert_int_eq(verify_report_print(&report, stdout), RESHARD_OK);
-    verify_oracle_close(oracle);
-    return report;
+    return scripted_judge(name, &inventory, step, against);
 }
 
 static void expect_clean(const char *name)
@@ -173,14 +114,14 @@ static void expect(const char *name, enum reshard_status status, const char *wor
     verify_report_close(&report);
 }
 
-/* Flip one bit of a file of `home`. */
+/* Flip one bit of a file of `scripted_home`. */
 static void flip(const char *name, long position)
 {
     char path[2 * PATH_BYTES];
     unsigned char byte;
     int fd;
 
-    snprintf(path, sizeof path, "%s/%s", home, name);
+    snprintf(path, sizeof path, "%s/%s", scripted_home, name);
     fd = open(path, O_RDWR);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(pread(fd, &byte, 1, position), 1);
@@ -189,7 +130,7 @@ static void flip(const char *name, long position)
     close(fd);
 }
 
-/* Where these bytes first lie in a file of `home`. */
+/* Where these bytes first lie in a file of `scripted_home`. */
 static long find(const char *name, const void *bytes, size_t count)
 {
     char path[2 * PATH_BYTES];
@@ -199,7 +140,7 @@ static long find(const char *name, const void *bytes, size_t count)
     long position;
     FILE *file;
 
-    snprintf(path, sizeof path, "%s/%s", home, name);
+    snprintf(path, sizeof path, "%s/%s", scripted_home, name);
     file = fopen(path, "rb");
     ck_assert_ptr_nonnull(file);
     ck_assert_int_eq(fstat(fileno(file), &about), 0);
@@ -228,7 +169,7 @@ START_TEST(whole_checkpoints_of_every_layout_are_found_whole)
         "--layout ddp --replicate 4",
     };
 
-    make("c", layouts[_i]);
+    scripted_checkpoint("c", layouts[_i]);
     expect_clean("c");
 }
 END_TEST
@@ -255,7 +196,7 @@ START_TEST(faults_that_are_consistent_in_themselves_are_seen)
 
     snprintf(arguments, sizeof arguments, "--layout %s --shard 4 --fault %s", cases[_i].layout,
              cases[_i].fault);
-    make("c", arguments);
+    scripted_checkpoint("c", arguments);
     expect("c", cases[_i].status, cases[_i].words);
 }
 END_TEST
@@ -264,7 +205,7 @@ START_TEST(a_gap_blames_no_neighbour)
 {
     struct verify_report report;
 
-    make("c", "--layout fsdp2 --shard 4 --fault hole");
+    scripted_checkpoint("c", "--layout fsdp2 --shard 4 --fault hole");
     report = judge("c", STEP, NULL);
     for (uint32_t f = 0; f < report.finding_count; ++f) {
         if (strstr(report.finding[f].text, "in no readable file"))
@@ -276,26 +217,28 @@ END_TEST
 
 START_TEST(files_of_two_ranks_that_change_names_are_seen)
 {
-    make("c", "--shard 4");
-    run("cd %s/c && mv rank-00000.h5 x && mv rank-00001.h5 rank-00000.h5 && mv x rank-00001.h5",
-        home);
+    scripted_checkpoint("c", "--shard 4");
+    scripted_run(
+        "cd %s/c && mv rank-00000.h5 x && mv rank-00001.h5 rank-00000.h5 && mv x rank-00001.h5",
+        scripted_home);
     expect("c", RESHARD_EFORMAT, "rank-00000.h5: ");
 }
 END_TEST
 
 START_TEST(a_file_of_another_step_is_named)
 {
-    make("c", "--shard 4");
-    make("d", "--shard 4 --step 4");
-    run("cp %s/d/rank-00001.h5 %s/c/", home, home);
+    scripted_checkpoint("c", "--shard 4");
+    scripted_checkpoint("d", "--shard 4 --step 4");
+    scripted_run("cp %s/d/rank-00001.h5 %s/c/", scripted_home, scripted_home);
     expect("c", RESHARD_ECOVER, "rank-00001.h5: is of another save: step 4 by rank 1 of 4");
 }
 END_TEST
 
 START_TEST(a_truncated_file_and_a_lost_file_are_named)
 {
-    make("c", "--shard 4");
-    run("truncate -s -1 %s/c/rank-00001.h5 && rm %s/c/rank-00002.h5", home, home);
+    scripted_checkpoint("c", "--shard 4");
+    scripted_run("truncate -s -1 %s/c/rank-00001.h5 && rm %s/c/rank-00002.h5", scripted_home,
+                 scripted_home);
     expect("c", RESHARD_EFORMAT, "rank-00001.h5: has ");
     expect("c", RESHARD_EFORMAT, "ENOENT: rank-00002.h5: is missing");
 }
@@ -303,8 +246,8 @@ END_TEST
 
 START_TEST(a_stray_file_of_a_larger_world_is_named)
 {
-    make("c", "--shard 4");
-    run("cp %s/c/rank-00001.h5 %s/c/rank-00007.h5", home, home);
+    scripted_checkpoint("c", "--shard 4");
+    scripted_run("cp %s/c/rank-00001.h5 %s/c/rank-00007.h5", scripted_home, scripted_home);
     expect("c", RESHARD_EFORMAT, "rank-00007.h5: is not in the manifest");
 }
 END_TEST
@@ -312,7 +255,7 @@ END_TEST
 /* The value of wte.weight[2, 0] after training, the first element of rank 1's file. */
 static long first_element_of_rank_1(void)
 {
-    struct verify_oracle *oracle = open_oracle(STEP);
+    struct verify_oracle *oracle = scripted_oracle(&inventory, STEP);
     struct verify_block *block;
     long position;
 
@@ -327,7 +270,7 @@ static long first_element_of_rank_1(void)
 
 START_TEST(a_flipped_bit_of_an_arena_is_named_with_file_range_and_index)
 {
-    make("c", "--shard 4");
+    scripted_checkpoint("c", "--shard 4");
     flip("c/rank-00001.h5", first_element_of_rank_1() + 5);
     expect("c", RESHARD_EDIGEST, "wte.weight: elements [2, 0] to [4, 5] contribute");
     expect("c", RESHARD_EDIGEST, "wte.weight: [2, 1] is 0x");
@@ -337,7 +280,7 @@ END_TEST
 
 START_TEST(a_flipped_bit_behind_the_last_piece_is_named)
 {
-    make("c", "--shard 4");
+    scripted_checkpoint("c", "--shard 4");
     flip("c/rank-00001.h5", first_element_of_rank_1() / 4096 * 4096 + 4095);
     expect("c", RESHARD_EFORMAT, "behind the last piece of /arena/f32, is not zero");
 }
@@ -345,7 +288,7 @@ END_TEST
 
 START_TEST(a_flipped_bit_of_a_table_breaks_the_seal)
 {
-    make("c", "--shard 4");
+    scripted_checkpoint("c", "--shard 4");
     flip("c/rank-00001.h5", find("c/rank-00001.h5", "wte.weight", 10) + 2);
     expect("c", RESHARD_EDIGEST, "rank-00001.h5: /tensors and /pieces do not have the CRC");
 }
@@ -356,8 +299,8 @@ START_TEST(every_flipped_byte_of_the_manifest_is_seen)
     char path[2 * PATH_BYTES];
     struct stat about;
 
-    make("c", "--shard 2");
-    snprintf(path, sizeof path, "%s/c/manifest.json", home);
+    scripted_checkpoint("c", "--shard 2");
+    snprintf(path, sizeof path, "%s/c/manifest.json", scripted_home);
     ck_assert_int_eq(stat(path, &about), 0);
     for (long position = 0; position < about.st_size; position += 97) {
         struct verify_files_options options = {.threads = 1};
@@ -381,10 +324,10 @@ START_TEST(every_flipped_byte_of_a_file_is_seen_or_means_nothing)
     struct verify_files_options options = {.threads = 1};
     unsigned unseen = 0;
 
-    make("c", "--shard 4");
-    snprintf(path, sizeof path, "%s/c/rank-00001.h5", home);
+    scripted_checkpoint("c", "--shard 4");
+    snprintf(path, sizeof path, "%s/c/rank-00001.h5", scripted_home);
     ck_assert_int_eq(stat(path, &about), 0);
-    snprintf(path, sizeof path, "%s/c", home);
+    snprintf(path, sizeof path, "%s/c", scripted_home);
     for (long position = 0; position < about.st_size; position += 23) {
         struct verify_report report;
 
@@ -405,7 +348,7 @@ START_TEST(another_step_than_the_asked_one_is_named)
 {
     struct verify_report report;
 
-    make("c", "--shard 4 --step 2");
+    scripted_checkpoint("c", "--shard 4 --step 2");
     report = judge("c", STEP, NULL);
     ck_assert_int_eq(report.status, RESHARD_EMISMATCH);
     ck_assert_str_eq(report.finding[0].text, "is of training step 2, not 3");
@@ -415,13 +358,11 @@ END_TEST
 
 START_TEST(checkpoints_of_equal_content_at_other_layouts_are_equal)
 {
-    char other[2 * PATH_BYTES];
     struct verify_report report;
 
-    make("c", "--layout fsdp1 --shard 5");
-    make("d", "--layout fsdp2 --replicate 2 --shard 3");
-    snprintf(other, sizeof other, "%s/d", home);
-    report = judge("c", STEP, other);
+    scripted_checkpoint("c", "--layout fsdp1 --shard 5");
+    scripted_checkpoint("d", "--layout fsdp2 --replicate 2 --shard 3");
+    report = judge("c", STEP, "d");
     ck_assert_uint_eq(report.finding_total, 0);
     verify_report_close(&report);
 }
@@ -434,10 +375,10 @@ START_TEST(checkpoints_that_differ_say_where)
     char other[2 * PATH_BYTES];
     struct verify_report report;
 
-    make("c", "--layout fsdp1 --shard 5");
-    make("d", "--layout fsdp2 --shard 4 --fault swapped-data");
-    snprintf(directory, sizeof directory, "%s/c", home);
-    snprintf(other, sizeof other, "%s/d", home);
+    scripted_checkpoint("c", "--layout fsdp1 --shard 5");
+    scripted_checkpoint("d", "--layout fsdp2 --shard 4 --fault swapped-data");
+    snprintf(directory, sizeof directory, "%s/c", scripted_home);
+    snprintf(other, sizeof other, "%s/d", scripted_home);
     options.against = other;
     ck_assert_int_eq(verify_report_open(&report), RESHARD_OK);
     ck_assert_int_eq(verify_files(directory, &options, &report, NULL), RESHARD_EMISMATCH);
@@ -451,15 +392,15 @@ END_TEST
 
 START_TEST(damage_of_the_other_checkpoint_is_said_of_that_one)
 {
-    char other[2 * PATH_BYTES];
     struct verify_report report;
+    char other[2 * PATH_BYTES];
     char line[4096];
 
-    make("c", "--shard 4");
-    make("d", "--shard 4");
+    scripted_checkpoint("c", "--shard 4");
+    scripted_checkpoint("d", "--shard 4");
     flip("d/rank-00001.h5", first_element_of_rank_1() + 5);
-    snprintf(other, sizeof other, "%s/d", home);
-    report = judge("c", STEP, other);
+    snprintf(other, sizeof other, "%s/d", scripted_home);
+    report = judge("c", STEP, "d");
     ck_assert_int_eq(report.status, RESHARD_EDIGEST);
     for (uint32_t f = 0; f < report.finding_count; ++f) {
         if (report.finding[f].status == RESHARD_EMISMATCH)
@@ -469,8 +410,8 @@ START_TEST(damage_of_the_other_checkpoint_is_said_of_that_one)
         ck_assert_ptr_nonnull(strstr(line, ": in /"));
     }
     verify_report_close(&report);
-    run("rm %s/d/rank-00003.h5", home);
-    report = judge("c", STEP, other);
+    scripted_run("rm %s/d/rank-00003.h5", scripted_home);
+    report = judge("c", STEP, "d");
     ck_assert_int_eq(report.status, RESHARD_ECOVER);
     for (uint32_t f = 0; f < report.finding_count; ++f) {
         if (report.finding[f].status == RESHARD_ENOENT ||
@@ -486,7 +427,8 @@ END_TEST
 /* A checkpoint with an index, which the sources have, as "g". */
 static void copy_golden(const char *name)
 {
-    run("cp -r %s/tests/golden/%s %s/g && chmod -R u+w %s/g", RESHARD_SOURCE_DIR, name, home, home);
+    scripted_run("cp -r %s/tests/golden/%s %s/g && chmod -R u+w %s/g", RESHARD_SOURCE_DIR, name,
+                 scripted_home, scripted_home);
 }
 
 /* Judge "g" by itself; its foremost finding must have these words, none where they are NULL. */
@@ -497,7 +439,7 @@ static void expect_golden(const char *words)
     struct verify_report report;
     char directory[2 * PATH_BYTES];
 
-    snprintf(directory, sizeof directory, "%s/g", home);
+    snprintf(directory, sizeof directory, "%s/g", scripted_home);
     ck_assert_int_eq(verify_report_open(&report), RESHARD_OK);
     ck_assert_int_eq(verify_files(directory, &options, &report, &error),
                      words ? RESHARD_EFORMAT : RESHARD_OK);
@@ -516,7 +458,7 @@ START_TEST(whole_indexes_are_found_whole_and_absent_ones_are_no_fault)
 
     copy_golden(names[_i]);
     expect_golden(NULL);
-    run("rm %s/g/index.h5", home);
+    scripted_run("rm %s/g/index.h5", scripted_home);
     expect_golden(NULL);
 }
 END_TEST
@@ -557,12 +499,11 @@ START_TEST(faults_of_the_index_are_named)
          "m['weight'].attrs.update(v)",
          "to another place than their piece"},
     };
-    const char *python = getenv("PYTHON");
 
     copy_golden("linear-fsdp1");
-    run("cd %s/g && %s -c \"import h5py, numpy; f = h5py.File('index.h5', 'r+');"
-        "m = f['model']; s = f['optim/state']; w = m['weight']; %s\"",
-        home, python ? python : "/usr/bin/python3", cases[_i].python);
+    scripted_run("cd %s/g && %s -c \"import h5py, numpy; f = h5py.File('index.h5', 'r+');"
+                 "m = f['model']; s = f['optim/state']; w = m['weight']; %s\"",
+                 scripted_home, scripted_python(), cases[_i].python);
     expect_golden(cases[_i].words);
 }
 END_TEST
@@ -575,9 +516,9 @@ START_TEST(no_flipped_byte_of_the_index_does_more_than_be_seen)
     unsigned unseen = 0;
 
     copy_golden("mixed-fsdp2");
-    snprintf(path, sizeof path, "%s/g/index.h5", home);
+    snprintf(path, sizeof path, "%s/g/index.h5", scripted_home);
     ck_assert_int_eq(stat(path, &about), 0);
-    snprintf(path, sizeof path, "%s/g", home);
+    snprintf(path, sizeof path, "%s/g", scripted_home);
     for (long position = 0; position < about.st_size; position += 31) {
         struct verify_report report;
         enum reshard_status status;
@@ -601,7 +542,7 @@ static Suite *suite(void)
     TCase *const one = tcase_create("files");
 
     tcase_set_timeout(one, 100);
-    tcase_add_checked_fixture(one, set_up, tear_down);
+    tcase_add_checked_fixture(one, set_up, scripted_tear_down);
     tcase_add_loop_test(one, whole_checkpoints_of_every_layout_are_found_whole, 0, 10);
     tcase_add_loop_test(one, faults_that_are_consistent_in_themselves_are_seen, 0, 9);
     tcase_add_test(one, a_gap_blames_no_neighbour);

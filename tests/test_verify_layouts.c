@@ -4,17 +4,16 @@
  * verifier deals and counts; a fault is a manifest that speaks of another layout than the files
  * have, or data that were cut otherwise than said. The interpreter is $PYTHON.
  */
-#include "verify/files.h"
+#include "support/scripted.h"
 
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMMAND_BYTES = 8192, TENSORS_MAX = 48, STEP = 3 };
+enum { ARGUMENT_BYTES = 4096, TENSORS_MAX = 48, STEP = 3 };
 
 static struct verify_tensor tensors[TENSORS_MAX];
 static struct verify_inventory inventory = {0, tensors, 5};
-static char home[256];
 
 static void add(const char *fqn, enum verify_role role, uint32_t unit, uint64_t rows,
                 uint64_t columns)
@@ -75,68 +74,19 @@ static void make_inventory(uint64_t world)
     }
 }
 
-static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void run(const char *format, ...)
-{
-    char command[COMMAND_BYTES];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(command, sizeof command, format, arguments);
-    va_end(arguments);
-    ck_assert_msg(system(command) == 0, "%s", command);
-}
-
 /* Write a checkpoint of that layout, with an index. */
 static void make(const char *name, const char *formula, const char *more)
 {
-    const char *python = getenv("PYTHON");
+    char arguments[ARGUMENT_BYTES];
 
-    run("%s %s/tests/make_checkpoint.py %s/%s --model roles --index --formula '%s' %s",
-        python ? python : "/usr/bin/python3", RESHARD_SOURCE_DIR, home, name, formula, more);
+    snprintf(arguments, sizeof arguments, "--model roles --index --formula '%s' %s", formula, more);
+    scripted_checkpoint(name, arguments);
 }
 
-static void set_up(void)
-{
-    const char *parent = getenv("TMPDIR");
-
-    snprintf(home, sizeof home, "%s/verify-XXXXXX", parent ? parent : "/tmp");
-    ck_assert_ptr_nonnull(mkdtemp(home));
-}
-
-static void tear_down(void)
-{
-    run("rm -rf %s", home);
-}
-
-/* Judge a checkpoint of `home` against the oracle and, maybe, against another; print what is found.
- */
 static struct verify_report judge(const char *name, uint64_t world, const char *against)
 {
-    struct verify_files_options files = {.threads = 2, .expected = &inventory};
-    const struct verify_oracle_options options = {
-        .inventory = &inventory,
-        .optimizer = {VERIFY_ADAMW, 1e-3, 0.9, 0.999, 1e-8, 0.01, RESHARD_DTYPE_NONE},
-        .seed = 0x1234567890ABCDEF,
-        .step = STEP,
-    };
-    struct reshard_error error = RESHARD_ERROR_INIT;
-    struct verify_oracle *oracle;
-    struct verify_report report;
-    char directory[512];
-    char other[512];
-
     make_inventory(world);
-    ck_assert_msg(verify_oracle_open(&oracle, &options, &error) == RESHARD_OK, "%s", error.text);
-    files.oracle = oracle;
-    snprintf(directory, sizeof directory, "%s/%s", home, name);
-    snprintf(other, sizeof other, "%s/%s", home, against ? against : "");
-    files.against = against ? other : NULL;
-    ck_assert_int_eq(verify_report_open(&report), RESHARD_OK);
-    ck_assert_int_eq(verify_files(directory, &files, &report, &error), report.status);
-    ck_assert_int_eq(verify_report_print(&report, stdout), RESHARD_OK);
-    verify_oracle_close(oracle);
-    return report;
+    return scripted_judge(name, &inventory, STEP, against);
 }
 
 /* The status, and a finding whose line has these words. */
@@ -336,15 +286,13 @@ END_TEST
 
 static void flip_first_byte(const char *dataset)
 {
-    const char *python = getenv("PYTHON");
-
-    run("%s -c \"import h5py; f = h5py.File('%s/c/rank-00001.h5', 'r');"
-        "p = [p for p in f['pieces'] if f['tensors'][p['tensor']]['fqn'] == b'%s' and"
-        " not f['tensors'][p['tensor']]['slot']][0];"
-        "at = f['arena/f32'].id.get_offset() + 4 * int(p['offset']); f.close();"
-        "g = open('%s/c/rank-00001.h5', 'r+b'); g.seek(at); b = g.read(1); g.seek(at);"
-        "g.write(bytes([b[0] ^ 1]))\"",
-        python ? python : "/usr/bin/python3", home, dataset, home);
+    scripted_run("%s -c \"import h5py; f = h5py.File('%s/c/rank-00001.h5', 'r');"
+                 "p = [p for p in f['pieces'] if f['tensors'][p['tensor']]['fqn'] == b'%s' and"
+                 " not f['tensors'][p['tensor']]['slot']][0];"
+                 "at = f['arena/f32'].id.get_offset() + 4 * int(p['offset']); f.close();"
+                 "g = open('%s/c/rank-00001.h5', 'r+b'); g.seek(at); b = g.read(1); g.seek(at);"
+                 "g.write(bytes([b[0] ^ 1]))\"",
+                 scripted_python(), scripted_home, dataset, scripted_home);
 }
 
 START_TEST(damage_of_a_piece_that_is_not_contiguous_is_named_with_its_place)
@@ -358,11 +306,10 @@ END_TEST
 
 START_TEST(an_index_of_other_boxes_than_the_pieces_is_named)
 {
-    const char *python = getenv("PYTHON");
-
     make("c", "{\"kind\":\"fsdp2\",\"mesh\":{\"shard\":3},\"dim\":1}", "");
     /* The first piece, (4, 3), as if it were (2, 6): as many elements from the same one on. */
-    run("%s -c \"import h5py; f = h5py.File('%s/c/index.h5', 'r+'); m = f['model'];"
+    scripted_run(
+        "%s -c \"import h5py; f = h5py.File('%s/c/index.h5', 'r+'); m = f['model'];"
         "w = m['h.0.proj.weight']; v = dict(w.attrs); t, a = w.id.get_type(), w.id.get_space();"
         "p = h5py.h5p.create(h5py.h5p.DATASET_CREATE);"
         "o = w.virtual_sources(); s = a.copy(); s.select_hyperslab((0, 0), (2, 6));"
@@ -370,7 +317,7 @@ START_TEST(an_index_of_other_boxes_than_the_pieces_is_named)
         " x.src_space) for i, x in enumerate(o)]; del m['h.0.proj.weight'];"
         "h5py.h5d.create(m.id, b'h.0.proj.weight', t, a, p); "
         "m['h.0.proj.weight'].attrs.update(v)\"",
-        python ? python : "/usr/bin/python3", home);
+        scripted_python(), scripted_home);
     expect(3, RESHARD_EFORMAT,
            "the dataset of h.0.proj.weight maps its elements from 0 on to another place");
 }
@@ -458,7 +405,7 @@ static Suite *suite(void)
     TCase *const one = tcase_create("layouts");
 
     tcase_set_timeout(one, 100);
-    tcase_add_checked_fixture(one, set_up, tear_down);
+    tcase_add_checked_fixture(one, scripted_set_up, scripted_tear_down);
     tcase_add_loop_test(one, whole_checkpoints_of_any_layout_are_found_whole, 0, LAYOUTS);
     tcase_add_loop_test(one, files_of_another_layout_than_the_manifest_says_are_named, 0, 9);
     tcase_add_loop_test(one, data_that_were_cut_otherwise_than_said_differ_from_the_truth, 0, 2);
