@@ -1,6 +1,8 @@
 #include "cli/cli.h"
+#include "cli/inspect_groups.h"
 #include "cli/options.h"
 
+#include "core/groups_json.h"
 #include "core/layout_json.h"
 #include "core/manifest.h"
 #include "core/store.h"
@@ -31,7 +33,8 @@ struct totals {
     uint64_t tensors;
     uint64_t parameters; /* elements of them */
     uint64_t slots;
-    uint64_t bytes;
+    uint64_t absent; /* of them */
+    uint64_t bytes;  /* of what is there */
 };
 
 /* ---- opening ---- */
@@ -118,14 +121,24 @@ static void subject_release(struct subject *subject)
 /* ---- the filter ---- */
 
 /* A name or a pattern; an alias of a tied parameter stands for the parameter. */
-static bool matches(const struct subject *subject, const struct reshard_tensor *tensor)
+static bool matches_name(const struct subject *subject, const char *fqn)
 {
     uint32_t index = 0;
-    if (!subject->filter || strcmp(subject->filter, tensor->fqn) == 0 ||
-        fnmatch(subject->filter, tensor->fqn, 0) == 0)
+    if (!subject->filter || strcmp(subject->filter, fqn) == 0 ||
+        fnmatch(subject->filter, fqn, 0) == 0)
         return true;
     return reshard_model_find(subject->model, subject->filter, "", &index) == RESHARD_OK &&
-           strcmp(reshard_model_tensor(subject->model, index)->fqn, tensor->fqn) == 0;
+           strcmp(reshard_model_tensor(subject->model, index)->fqn, fqn) == 0;
+}
+
+static bool matches(const struct subject *subject, const struct reshard_tensor *tensor)
+{
+    return matches_name(subject, tensor->fqn);
+}
+
+static bool is_absent(const struct subject *subject, uint32_t index)
+{
+    return subject->manifest.absent && subject->manifest.absent[index];
 }
 
 static struct totals count(const struct subject *subject)
@@ -137,11 +150,13 @@ static struct totals count(const struct subject *subject)
             continue;
         totals.tensors += tensor->slot[0] == '\0';
         totals.slots += tensor->slot[0] != '\0';
+        totals.absent += is_absent(subject, i);
         totals.parameters +=
             !reshard_tensor_is_slot(tensor) && reshard_role_is_parameter(tensor->role)
                 ? tensor->count
                 : 0;
-        totals.bytes += tensor->count * reshard_dtype_bytes(tensor->dtype);
+        totals.bytes +=
+            is_absent(subject, i) ? 0 : tensor->count * reshard_dtype_bytes(tensor->dtype);
     }
     return totals;
 }
@@ -232,6 +247,8 @@ static void print_head(const struct subject *subject)
            totals.tensors, totals.tensors == 1 ? "" : "s");
     if (totals.slots > 0)
         printf(", %" PRIu64 " optimizer state%s", totals.slots, totals.slots == 1 ? "" : "s");
+    if (totals.absent > 0)
+        printf(" (%" PRIu64 " absent)", totals.absent);
     printf(", %s", report_bytes(totals.bytes, text, sizeof(text)));
     printf(" (%s bytes), %" PRIu32 " unit%s\n", report_count(totals.bytes, text, sizeof(text)),
            reshard_model_unit_count(subject->model),
@@ -251,12 +268,18 @@ static int name_width(const struct subject *subject)
     return (int)width;
 }
 
+/* What follows of a slot: how it lies beside its parameter. */
+static void print_class(const struct reshard_tensor *tensor)
+{
+    printf("  %s", reshard_slot_class_name(tensor->slot_class));
+    if (tensor->slot_class == RESHARD_CLASS_BLOCKWISE)
+        printf(" of %" PRIu64, tensor->block);
+}
+
 /* What follows of an entry of the model: its role where that is worth a word, and its unit. */
 static void print_role(const struct subject *subject, const struct reshard_tensor *tensor)
 {
     const char *unit = reshard_model_unit(subject->model, tensor->unit);
-    if (reshard_tensor_is_slot(tensor))
-        return;
     if (tensor->role != RESHARD_ROLE_PARAMETER)
         printf("  %s", reshard_role_name(tensor->role));
     if (tensor->other_world == RESHARD_OTHER_WORLD_KEEP)
@@ -297,9 +320,14 @@ static void print_tensor(const struct subject *subject, uint32_t index, int widt
     printf("%*s  %-10s %-20s %15s", named < width ? width - named : 0, "",
            reshard_dtype_name(tensor->dtype), reshard_shape_print(&own, shape, sizeof(shape)),
            report_count(tensor->count, elements, sizeof(elements)));
-    if (subject->is_checkpoint)
+    if (is_absent(subject, index))
+        printf("  %-16s", "absent");
+    else if (subject->is_checkpoint)
         printf("  %016" PRIx64, subject->manifest.digest[index]);
-    print_role(subject, tensor);
+    if (reshard_tensor_is_slot(tensor))
+        print_class(tensor);
+    else
+        print_role(subject, tensor);
     printf("\n");
 }
 
@@ -322,6 +350,11 @@ static void print_tensors(const struct subject *subject)
         verify_text_print(of->fqn, stdout);
         printf("\n");
     }
+}
+
+static bool is_shown(const void *subject, const char *fqn)
+{
+    return matches_name(subject, fqn);
 }
 
 static void print_files(const struct subject *subject)
@@ -348,6 +381,16 @@ static json_t *digest_value(uint64_t digest)
     return json_string(text);
 }
 
+/* What a slot has besides: its class, and whether it is there. */
+static void set_slot(json_t *value, const struct reshard_tensor *tensor, bool absent)
+{
+    (void)json_object_set_new(value, "class",
+                              json_string(reshard_slot_class_name(tensor->slot_class)));
+    if (tensor->slot_class == RESHARD_CLASS_BLOCKWISE)
+        (void)json_object_set_new(value, "block", json_integer((json_int_t)tensor->block));
+    (void)json_object_set_new(value, "absent", json_boolean(absent));
+}
+
 static json_t *tensor_value(const struct subject *subject, uint32_t index)
 {
     const struct reshard_tensor *tensor = reshard_model_tensor(subject->model, index);
@@ -361,7 +404,9 @@ static json_t *tensor_value(const struct subject *subject, uint32_t index)
                               "dtype", reshard_dtype_name(tensor->dtype), "shape", shape,
                               "elements", (json_int_t)tensor->count, "bytes", (json_int_t)bytes,
                               "unit", reshard_model_unit(subject->model, tensor->unit));
-    if (value && subject->is_checkpoint)
+    if (value && reshard_tensor_is_slot(tensor))
+        set_slot(value, tensor, is_absent(subject, index));
+    if (value && subject->is_checkpoint && !is_absent(subject, index))
         (void)json_object_set_new(value, "digest", digest_value(subject->manifest.digest[index]));
     return value;
 }
@@ -404,11 +449,11 @@ static json_t *files_value(const struct subject *subject)
 static json_t *subject_value(const struct subject *subject)
 {
     const struct totals totals = count(subject);
-    json_t *value =
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "path", subject->path, "parameters",
-                  (json_int_t)totals.parameters, "tensor_count", (json_int_t)totals.tensors,
-                  "slot_count", (json_int_t)totals.slots, "bytes", (json_int_t)totals.bytes,
-                  "tensors", tensors_value(subject), "ties", ties_value(subject));
+    json_t *value = json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "path", subject->path, "parameters",
+        (json_int_t)totals.parameters, "tensor_count", (json_int_t)totals.tensors, "slot_count",
+        (json_int_t)totals.slots, "absent_count", (json_int_t)totals.absent, "bytes",
+        (json_int_t)totals.bytes, "tensors", tensors_value(subject), "ties", ties_value(subject));
     if (!value || !subject->is_checkpoint)
         return value;
     json_t *checkpoint =
@@ -416,6 +461,9 @@ static json_t *subject_value(const struct subject *subject)
                   (json_int_t)subject->manifest.world, "layout",
                   layout_json_encode(&subject->manifest.layout), "whole", subject->missing == 0,
                   "files", files_value(subject));
+    if (checkpoint && subject->manifest.groups)
+        (void)json_object_set_new(checkpoint, "optimizer",
+                                  groups_json_encode(subject->manifest.groups));
     (void)json_object_set_new(value, "checkpoint", checkpoint);
     return value;
 }
@@ -427,7 +475,8 @@ static int print_json(const struct subject *subject, const char *name)
         return cli_out_of_memory();
     int status = CLI_OK;
     FILE *out = cli_output_open(name);
-    if (!out || json_dumpf(value, out, JSON_INDENT(2)) != 0 || fputc('\n', out) == EOF)
+    if (!out || json_dumpf(value, out, JSON_INDENT(2) | GROUPS_JSON_FLAGS) != 0 ||
+        fputc('\n', out) == EOF)
         status = CLI_ENVIRONMENT;
     if (!cli_output_close(out, name))
         status = CLI_ENVIRONMENT;
@@ -468,6 +517,9 @@ static int inspect(struct subject *subject, const char *json)
     if (!json || strcmp(json, "-") != 0) {
         print_head(subject);
         print_tensors(subject);
+        if (subject->manifest.groups)
+            inspect_groups_print(subject->manifest.groups, subject->filter ? is_shown : NULL,
+                                 subject);
         if (subject->is_checkpoint)
             print_files(subject);
     }
@@ -503,7 +555,7 @@ const struct cli_command cli_inspect = {
     .summary = "show what a checkpoint, a model or a safetensors file holds",
     .about =
         "Shows tensors with their shapes, dtypes and counts; of a checkpoint also its step,\n"
-        "layout, optimizer states, digests and files. FQN shows that tensor alone; it may be a\n"
-        "pattern, as in '*.weight'.",
+        "layout, optimizer states, digests, param groups and files. FQN shows that tensor and its\n"
+        "group alone; it may be a pattern, as in '*.weight'.",
     .run = run,
 };

@@ -5,6 +5,7 @@
 #include "core/manifest.h"
 #include "core/store.h"
 #include "sim/inventory.h"
+#include "sim/param_groups.h"
 #include "sim/scenario.h"
 #include "sim/view.h"
 #include "verify/files.h"
@@ -27,10 +28,12 @@ struct expectation {
     struct reshard_model *model; /* what its checkpoints hold, at the world size of this one */
     struct verify_inventory inventory;
     struct verify_oracle *oracle;
+    struct verify_param_groups groups; /* of its optimizer, at that step */
 };
 
 static void expectation_release(struct expectation *expectation)
 {
+    verify_param_groups_close(&expectation->groups);
     verify_oracle_close(expectation->oracle);
     view_release(&expectation->inventory);
     reshard_model_close(expectation->model);
@@ -67,23 +70,41 @@ static enum reshard_status make_model(struct expectation *out, uint64_t world,
     return status ? status : view_of_model(&out->inventory, out->model);
 }
 
+static enum reshard_status make_groups(struct expectation *out, uint64_t step,
+                                       struct reshard_error *error)
+{
+    struct reshard_groups *groups = NULL;
+    enum reshard_status status =
+        param_groups_open(&groups, out->model, &out->scenario->optimizer, error);
+    if (!status && groups)
+        status = param_groups_set_step(groups, step, error);
+    if (!status)
+        status = view_of_groups(&out->groups, groups, &out->inventory, error);
+    reshard_groups_close(groups);
+    return status;
+}
+
 static int expect_training(struct expectation *out, const char *directory, uint64_t step)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
     const struct scenario *scenario = out->scenario;
+    struct view_optimizer view;
     enum reshard_status status = make_model(out, world_of(directory), &error);
-    if (status == RESHARD_ENOMEM)
-        return cli_out_of_memory();
-    if (status)
+    if (!status)
+        status = make_groups(out, step, &error);
+    if (status && status != RESHARD_ENOMEM)
         return cli_error(CLI_USAGE, "%s: %s", scenario->file, error.text);
+    if (status || view_of_optimizer(&view, &scenario->optimizer))
+        return cli_out_of_memory();
     const struct verify_oracle_options options = {
         .inventory = &out->inventory,
-        .optimizer = view_of_optimizer(&scenario->optimizer),
+        .optimizer = view.optimizer,
         .seed = scenario->seed,
         .step = step,
         .safetensors = scenario->safetensors,
     };
     status = verify_oracle_open(&out->oracle, &options, &error);
+    view_optimizer_release(&view);
     if (status == RESHARD_ENOMEM)
         return cli_out_of_memory();
     return status ? cli_error(CLI_USAGE, "%s: %s", scenario->file, error.text) : CLI_OK;
@@ -166,6 +187,7 @@ static int judge(const char *directory, const struct request *request,
     struct verify_report report;
     const struct verify_files_options options = {
         .oracle = expectation->oracle,
+        .groups = expectation->scenario ? &expectation->groups : NULL,
         .expected = expectation->scenario ? &expectation->inventory : NULL,
         .against = request->against,
     };
@@ -223,9 +245,10 @@ const struct cli_command cli_verify = {
     .about =
         "Reads every byte of a checkpoint and judges it by rules of its own: the format, every\n"
         "element in exactly one piece, every digest, the index if there is one; and, where asked,\n"
-        "that it equals another checkpoint, or the state of a scenario's training computed\n"
-        "without any sharding. Without --scenario and --against a damaged element is known only\n"
-        "as one of its piece, and the range of the piece is named; with them, the element.\n"
+        "that it equals another checkpoint, what is absent and the optimizer's groups included,\n"
+        "or the state of a scenario's training computed without any sharding. Without --scenario\n"
+        "and --against a damaged element is known only as one of its piece, and the\n"
+        "range of the piece is named; with them, the element.\n"
         "Exit status 3 means that it, or the other checkpoint, is damaged or incomplete; 1 that\n"
         "it is whole, but another state than was asked for; 4 that files could not be read.",
     .run = run,

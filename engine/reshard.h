@@ -7,6 +7,7 @@
  *
  *     reshard_group_open     the ranks               parallel/group.h
  *     reshard_model_open     what there is           core/model.h, core/optimizer.h
+ *     reshard_groups_open    hyperparameters         core/groups.h, core/rekey.h
  *     reshard_layout_open    who holds what of it    core/formula.h, core/layout.h
  *     reshard_state_open     where it is in memory   parallel/state.h
  *     reshard_save, reshard_load                     parallel/save.h, parallel/load.h
@@ -21,11 +22,13 @@
 #include "core/dtype.h"
 #include "core/form.h"
 #include "core/formula.h"
+#include "core/groups.h"
 #include "core/layout.h"
 #include "core/match.h"
 #include "core/mesh.h"
 #include "core/model.h"
 #include "core/optimizer.h"
+#include "core/rekey.h"
 #include "core/status.h"
 #include "parallel/environment.h"
 #include "parallel/exchange.h"

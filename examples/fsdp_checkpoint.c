@@ -6,6 +6,7 @@
  *     mpiexec -n 4 fsdp_checkpoint DIR                 save and load
  *     mpiexec -n 4 fsdp_checkpoint --save-only DIR     save on 4 ranks ...
  *     mpiexec -n 6 fsdp_checkpoint --load-only DIR     ... and load on 6
+ *     mpiexec -n 3 fsdp_checkpoint --forms             the optimizer in its three forms
  *
  * The model is torch.nn.Linear(4, 4) under FSDP1: weight and bias flattened into one parameter of
  * 20 elements, of which each rank has an equal interval. Every initial value and gradient is a pure
@@ -17,7 +18,8 @@
  * The flat shards of this program are LOCAL; the chunks of rows that SHARDED_STATE_DICT consists of
  * are the layout fsdp2; a layout over one rank is FULL. So saving sharded needs no gathering of the
  * flat parameter and cutting it again, and loading sharded is loading under that layout, which
- * check_sharded() does.
+ * check_sharded() does. --forms carries the optimizer's state from one form to the next, and back,
+ * and prints which elements each rank has of it.
  */
 #include <reshard.h>
 
@@ -36,10 +38,7 @@ static const char *const slots[PARTS] = {"", "exp_avg", "exp_avg_sq"};
 static const struct reshard_optimizer adam = {
     .name = RESHARD_OPTIMIZER_ADAMW, /* which is Adam without weight decay */
     .dtype = RESHARD_DTYPE_F32,
-    .lr = 0.1,
-    .beta1 = 0.9,
-    .beta2 = 0.999,
-    .eps = 1e-8,
+    .hyper = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
 };
 
 /* A sharded model with its optimizer, in this rank's memory: one flat shard for the parameters and
@@ -133,10 +132,10 @@ static void train_one_step(struct training *training, uint64_t seed)
         for (uint64_t i = info.begin; info.in_shard && i < info.end; i++) {
             const uint64_t at = info.offset + (i - info.begin);
             const double gradient = (double)value_of(seed + 100, parameter, i);
-            const double mean = (1 - adam.beta1) * gradient;
-            const double square = (1 - adam.beta2) * gradient * gradient;
-            const double corrected = sqrt(square / (1 - adam.beta2)) + adam.eps;
-            const double change = adam.lr * (mean / (1 - adam.beta1)) / corrected;
+            const double mean = (1 - adam.hyper.beta1) * gradient;
+            const double square = (1 - adam.hyper.beta2) * gradient * gradient;
+            const double corrected = sqrt(square / (1 - adam.hyper.beta2)) + adam.hyper.eps;
+            const double change = adam.hyper.lr * (mean / (1 - adam.hyper.beta1)) / corrected;
             training->flat[EXP_AVG][at] = (float)mean;
             training->flat[EXP_AVG_SQ][at] = (float)square;
             training->flat[PARAMETER][at] = (float)((double)value_of(seed, parameter, i) - change);
@@ -342,9 +341,138 @@ static enum reshard_status load_and_compare(struct reshard_group *group, MPI_Com
     return RESHARD_OK;
 }
 
+/* --- Forms of the optimizer's state --------------------------------------------------------- */
+
+static const struct {
+    const char *title;
+    enum reshard_form form;
+    bool rank0_only;
+} forms[] = {
+    {"FULL, on rank 0", RESHARD_FORM_FULL, true},
+    {"FULL, on all ranks", RESHARD_FORM_FULL, false},
+    {"SHARDED", RESHARD_FORM_SHARDED, false},
+    {"LOCAL", RESHARD_FORM_LOCAL, false},
+};
+enum { FORMS = sizeof(forms) / sizeof(forms[0]) };
+
+/* The optimizer's state in some form: a layout, and memory for this rank's part under it. */
+struct formed {
+    struct reshard_layout *layout;
+    struct reshard_state *state;
+};
+
+static enum reshard_status formed_open(struct formed *formed, const struct training *training,
+                                       enum reshard_form form, bool rank0_only,
+                                       struct reshard_error *error)
+{
+    enum reshard_status status =
+        reshard_form_layout(&formed->layout, training->layout, form, rank0_only, error);
+    if (!status)
+        status = reshard_state_open(&formed->state, formed->layout, training->rank);
+    return status ? status : reshard_state_allocate(formed->state, error);
+}
+
+static void formed_close(struct formed *formed)
+{
+    reshard_state_close(formed->state);
+    reshard_layout_close(formed->layout);
+}
+
+/* The boxes that this rank has of a moment, and their values. */
+static enum reshard_status print_boxes(char text[TEXT_BYTES], const struct formed *formed,
+                                       uint32_t tensor, const char *name, uint64_t rank)
+{
+    struct reshard_box_list boxes = RESHARD_BOX_LIST_INIT;
+    const float *values = reshard_state_data(formed->state, tensor);
+    const enum reshard_status status = reshard_layout_boxes(formed->layout, tensor, rank, &boxes);
+    char box[256];
+    char words[320];
+    for (uint64_t i = 0; !status && i < boxes.count; i++) {
+        const uint64_t count = reshard_box_count(&boxes.box[i]);
+        if (count == 0)
+            continue;
+        (void)snprintf(words, sizeof(words), "  rank %d %s.exp_avg %s", (int)rank, name,
+                       reshard_box_print(&boxes.box[i], box, sizeof(box)));
+        print_values(text, words, values, count);
+        values += count;
+    }
+    reshard_box_list_release(&boxes);
+    return status;
+}
+
+/* Where in a flat shard those are. */
+static void print_shard(char text[TEXT_BYTES], const struct formed *formed, uint32_t tensor,
+                        const char *name, uint64_t rank)
+{
+    const struct reshard_shard_info info = reshard_layout_shard_info(formed->layout, tensor, rank);
+    const size_t length = strlen(text);
+    if (info.in_shard)
+        (void)snprintf(text + length, TEXT_BYTES - length,
+                       "  rank %d %s.exp_avg: elements %d to %d, from %d on in the flat shard\n",
+                       (int)rank, name, (int)info.begin, (int)info.end - 1, (int)info.offset);
+}
+
+/* [collective] Fill the form from another state of the same optimizer, and print its exp_avg. */
+static enum reshard_status print_form(struct reshard_group *group, MPI_Comm comm,
+                                      const struct formed *formed,
+                                      const struct reshard_state *source, const char *title,
+                                      struct reshard_error *error)
+{
+    const struct reshard_exchange_options options = {.part = RESHARD_PART_OPTIMIZER};
+    const uint64_t rank = reshard_group_rank(group);
+    struct reshard_report report;
+    char text[TEXT_BYTES] = "";
+    enum reshard_status status =
+        reshard_exchange(group, source, formed->state, &options, &report, error);
+    if (!status && rank == 0)
+        (void)snprintf(text, sizeof(text), "%s: %d bytes went from rank to rank\n", title,
+                       (int)report.bytes_sent);
+    for (int p = 0; p < PARAMETERS && !status; p++) {
+        uint32_t tensor = 0;
+        status =
+            reshard_model_find(reshard_layout_model(formed->layout), names[p], "exp_avg", &tensor);
+        if (!status)
+            status = print_boxes(text, formed, tensor, names[p], rank);
+        if (!status)
+            print_shard(text, formed, tensor, names[p], rank);
+    }
+    status = agree(comm, status);
+    if (!status)
+        print_in_order(comm, text);
+    return status;
+}
+
+/* [collective] Each form is made of the one before, and the second training's live state of the
+ * last: it must be what the first one's was. */
+static enum reshard_status print_forms(struct reshard_group *group, MPI_Comm comm,
+                                       const struct training *first, struct training *second,
+                                       bool *equal, struct reshard_error *error)
+{
+    const struct reshard_exchange_options options = {.part = RESHARD_PART_OPTIMIZER};
+    struct formed formed[FORMS] = {{NULL, NULL}};
+    const struct reshard_state *source = first->state;
+    enum reshard_status status = RESHARD_OK;
+    for (int i = 0; i < FORMS && !status; i++) {
+        status = formed_open(&formed[i], first, forms[i].form, forms[i].rank0_only, error);
+        status = agree(comm, status);
+        if (!status)
+            status = print_form(group, comm, &formed[i], source, forms[i].title, error);
+        source = formed[i].state;
+    }
+    if (!status)
+        status = reshard_exchange(group, source, second->state, &options, NULL, error);
+    if (!status) {
+        *equal = holds_everywhere(comm, training_equal(first, second, EXP_AVG), "exp_avg");
+        *equal &= holds_everywhere(comm, training_equal(first, second, EXP_AVG_SQ), "exp_avg_sq");
+    }
+    for (int i = 0; i < FORMS; i++)
+        formed_close(&formed[i]);
+    return status;
+}
+
 /* What the command line asks for. */
 struct request {
-    const char *directory;
+    const char *directory; /* NULL: forms alone */
     bool save;
     bool load;
 };
@@ -352,6 +480,10 @@ struct request {
 static bool parse_arguments(int argc, char **argv, struct request *out)
 {
     *out = (struct request){NULL, true, true};
+    if (argc == 2 && strcmp(argv[1], "--forms") == 0) {
+        out->save = out->load = false;
+        return true;
+    }
     if (argc == 3) {
         out->load = strcmp(argv[1], "--save-only") != 0;
         out->save = strcmp(argv[1], "--load-only") != 0;
@@ -391,6 +523,8 @@ static enum reshard_status run(const struct request *request, MPI_Comm comm, boo
         status = reshard_save(group, first.state, request->directory, &save, NULL, error);
     }
     *equal = true;
+    if (!status && !request->directory)
+        status = print_forms(group, comm, &first, &second, equal, error);
     if (!status && request->load)
         status = load_and_compare(group, comm, &first, &second, request->directory, equal, error);
     training_close(&second);
@@ -410,7 +544,8 @@ int main(int argc, char **argv)
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     if (!parse_arguments(argc, argv, &request)) {
         if (rank == 0)
-            (void)fprintf(stderr, "usage: fsdp_checkpoint [--save-only | --load-only] DIR\n");
+            (void)fprintf(stderr,
+                          "usage: fsdp_checkpoint [--save-only | --load-only] DIR | --forms\n");
         MPI_Finalize();
         return 2;
     }
@@ -419,6 +554,8 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "fsdp_checkpoint: %s: %s\n", reshard_status_text(status), error.text);
     else if (rank == 0 && equal && request.load)
         printf("Loaded bit for bit.\n");
+    else if (rank == 0 && equal && !request.directory)
+        printf("There and back bit for bit.\n");
     MPI_Finalize();
     return status || !equal ? 1 : 0;
 }

@@ -18,14 +18,16 @@ static void shape_print(const struct reshard_shape *shape, char text[SHAPE_TEXT_
                                    d ? "x" : "", shape->size[d]);
 }
 
-static char *tensor_line(const struct reshard_tensor *tensor, uint64_t digest)
+static char *tensor_line(const struct reshard_tensor *tensor, bool absent, uint64_t digest)
 {
-    char shape[SHAPE_TEXT_MAX];
+    char shape[SHAPE_TEXT_MAX], digits[17] = "absent";
     char *line = NULL;
     shape_print(&tensor->shape, shape);
-    const int length = asprintf(&line, "%s %s %s %s %016" PRIx64 "\n", tensor->fqn,
-                                tensor->slot[0] ? tensor->slot : "-",
-                                reshard_dtype_name(tensor->dtype), shape, digest);
+    if (!absent)
+        (void)snprintf(digits, sizeof(digits), "%016" PRIx64, digest);
+    const int length =
+        asprintf(&line, "%s %s %s %s %s\n", tensor->fqn, tensor->slot[0] ? tensor->slot : "-",
+                 reshard_dtype_name(tensor->dtype), shape, digits);
     return length < 0 ? NULL : line;
 }
 
@@ -34,8 +36,8 @@ static int compare_lines(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-enum reshard_status fingerprint_of(const struct reshard_model *model, const uint64_t *digest,
-                                   char text[FINGERPRINT_TEXT_BYTES])
+enum reshard_status fingerprint_of(const struct reshard_model *model, const bool *absent,
+                                   const uint64_t *digest, char text[FINGERPRINT_TEXT_BYTES])
 {
     const uint32_t count = reshard_model_tensor_count(model);
     enum reshard_status status = RESHARD_ENOMEM;
@@ -48,7 +50,7 @@ enum reshard_status fingerprint_of(const struct reshard_model *model, const uint
         const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
         if (!reshard_role_is_saved(tensor->role))
             continue;
-        lines[saved] = tensor_line(tensor, digest[t]);
+        lines[saved] = tensor_line(tensor, absent[t], digest[t]);
         if (!lines[saved++])
             goto cleanup;
     }

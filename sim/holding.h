@@ -13,7 +13,6 @@
 struct holding {
     const struct arrangement *arrangement;
     struct reshard_state *state;
-    void **data; /* of each tensor: its packed local memory, NULL where there is none */
 };
 
 /* Local. Zeroed memory for a rank's part under an arrangement, which the holding then owns: it is

@@ -298,9 +298,10 @@ static enum reshard_status add_for_world(struct reshard_model *out,
 {
     const struct reshard_tensor *tensor = reshard_model_tensor(model, index);
     struct reshard_shape shape = tensor->shape;
-    if (reshard_tensor_is_slot(tensor))
-        return reshard_model_add_slot(out, tensor->fqn, tensor->slot, tensor->dtype, &shape,
-                                      tensor->like != RESHARD_LIKE_NONE, error);
+    if (reshard_tensor_is_slot(tensor)) {
+        const struct reshard_slot slot = reshard_tensor_slot(model, tensor);
+        return reshard_model_add_state(out, tensor->fqn, &slot, error);
+    }
     if (tensor->role == RESHARD_ROLE_PER_RANK)
         shape.size[0] = world;
     return reshard_model_add_role(out, tensor->fqn, reshard_model_unit(model, tensor->unit),

@@ -2,6 +2,9 @@
 
 #include "core/layout_json.h"
 #include "sim/inventory.h"
+#include "sim/job_model.h"
+#include "sim/member.h"
+#include "sim/optimizer.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -115,9 +118,10 @@ enum reshard_status job_compile(struct job **out, const struct scenario *scenari
     job->ranks = start->start.ranks;
     job->seed = scenario->seed;
     job->simulated = simulated;
-    job->optimizer = scenario->optimizer;
     job->cluster = scenario->cluster;
     enum reshard_status status = copy_texts(job, scenario, checkpoints, folder);
+    if (!status)
+        status = optimizer_copy(&job->optimizer, &scenario->optimizer);
     if (!status)
         status = reshard_layout_options_copy(&job->layout, &start->start.layout);
     if (!status)
@@ -143,6 +147,7 @@ void job_close(struct job *job)
     free(job->steps);
     reshard_layout_options_release(&job->layout);
     reshard_model_close(job->model);
+    optimizer_release(&job->optimizer);
     free(job->safetensors);
     free(job->folder);
     free(job->checkpoints);
@@ -180,19 +185,6 @@ static json_t *count_value(uint64_t count)
     return json_integer((json_int_t)count);
 }
 
-static json_t *dtype_value(enum reshard_dtype dtype)
-{
-    return dtype == RESHARD_DTYPE_NONE ? json_null() : json_string(reshard_dtype_name(dtype));
-}
-
-static json_t *optimizer_value(const struct reshard_optimizer *optimizer)
-{
-    return json_pack(
-        "{s:s, s:o, s:f, s:f, s:f, s:f, s:f}", "name", reshard_optimizer_name_text(optimizer->name),
-        "dtype", dtype_value(optimizer->dtype), "lr", optimizer->lr, "beta1", optimizer->beta1,
-        "beta2", optimizer->beta2, "eps", optimizer->eps, "weight_decay", optimizer->weight_decay);
-}
-
 static json_t *cluster_value(const struct scenario_cluster *cluster)
 {
     return json_pack(
@@ -202,57 +194,6 @@ static json_t *cluster_value(const struct scenario_cluster *cluster)
         cluster->disk_read, "disk_write", cluster->disk_write, "storage_servers",
         count_value(cluster->storage_servers), "storage_read", cluster->storage_read,
         "storage_write", cluster->storage_write, "device_to_host", cluster->device_to_host);
-}
-
-static json_t *shape_value(const struct reshard_shape *shape)
-{
-    json_t *sizes = json_array();
-    for (uint32_t d = 0; sizes && d < shape->ndim; d++)
-        if (json_array_append_new(sizes, count_value(shape->size[d]))) {
-            json_decref(sizes);
-            return NULL;
-        }
-    return sizes;
-}
-
-/* Slots are told by their name and carry `like`, parameters their unit. */
-static json_t *tensor_value(const struct reshard_model *model, const struct reshard_tensor *tensor)
-{
-    const char *dtype = reshard_dtype_name(tensor->dtype);
-    if (tensor->slot[0] == '\0')
-        return json_pack("{s:s, s:s, s:s, s:o, s:s, s:i}", "fqn", tensor->fqn, "unit",
-                         reshard_model_unit(model, tensor->unit), "dtype", dtype, "shape",
-                         shape_value(&tensor->shape), "role", reshard_role_name(tensor->role),
-                         "other_world", (int)tensor->other_world);
-    return json_pack("{s:s, s:s, s:s, s:o, s:b}", "fqn", tensor->fqn, "slot", tensor->slot, "dtype",
-                     dtype, "shape", shape_value(&tensor->shape), "like",
-                     tensor->like != RESHARD_LIKE_NONE);
-}
-
-static json_t *tensors_value(const struct reshard_model *model)
-{
-    json_t *list = json_array();
-    for (uint32_t i = 0; list && i < reshard_model_tensor_count(model); i++)
-        if (json_array_append_new(list, tensor_value(model, reshard_model_tensor(model, i)))) {
-            json_decref(list);
-            return NULL;
-        }
-    return list;
-}
-
-static json_t *ties_value(const struct reshard_model *model)
-{
-    json_t *list = json_array();
-    for (uint32_t i = 0; list && i < reshard_model_tie_count(model); i++) {
-        const struct reshard_tie *tie = reshard_model_tie_at(model, i);
-        json_t *item = json_pack("{s:s, s:s}", "alias", tie->alias, "of",
-                                 reshard_model_tensor(model, tie->tensor)->fqn);
-        if (json_array_append_new(list, item)) {
-            json_decref(list);
-            return NULL;
-        }
-    }
-    return list;
 }
 
 static json_t *form_value(const struct scenario_form *form)
@@ -293,9 +234,9 @@ static json_t *job_value(const struct job *job)
                      count_value(job->seed), "checkpoints", text_value(job->checkpoints), "folder",
                      text_value(job->folder), "safetensors", text_value(job->safetensors),
                      "simulated", job->simulated, "cluster", cluster_value(&job->cluster),
-                     "optimizer", optimizer_value(&job->optimizer), "layout",
-                     layout_json_encode(&job->layout), "tensors", tensors_value(job->model), "ties",
-                     ties_value(job->model), "steps", steps_value(job));
+                     "optimizer", job_optimizer_encode(&job->optimizer), "layout",
+                     layout_json_encode(&job->layout), "tensors", job_tensors_encode(job->model),
+                     "ties", job_ties_encode(job->model), "steps", steps_value(job));
 }
 
 enum reshard_status job_write(const struct job *job, const char *path, struct reshard_error *error)
@@ -324,132 +265,7 @@ cleanup:
 
 /* ---- read ---- */
 
-/* A reader remembers its first failure; after it every read gives nothing, so that a whole object
- * can be read and the status be asked once. */
-struct reader {
-    const char *name; /* of the file, for messages */
-    enum reshard_status status;
-    struct reshard_error *error;
-};
-
-static void read_failed(struct reader *reader, const char *member, const char *expected)
-{
-    if (!reader->status)
-        reader->status =
-            reshard_error_set(reader->error, RESHARD_EFORMAT, "%s: member '%s' must be %s",
-                              reader->name, member, expected);
-}
-
-static void read_exhausted(struct reader *reader)
-{
-    if (!reader->status)
-        reader->status =
-            reshard_error_set(reader->error, RESHARD_ENOMEM, "%s: out of memory", reader->name);
-}
-
-/* The object has exactly so many members; with each of them read by name, there is none other. */
-static void read_size(struct reader *reader, const json_t *object, size_t count, const char *what)
-{
-    if (reader->status)
-        return;
-    if (!json_is_object(object))
-        read_failed(reader, what, "an object");
-    else if (json_object_size(object) != count)
-        reader->status = reshard_error_set(reader->error, RESHARD_EFORMAT,
-                                           "%s: %s must have %zu members, not %zu", reader->name,
-                                           what, count, json_object_size(object));
-}
-
-static uint64_t value_count(struct reader *reader, const json_t *value, const char *name)
-{
-    if (!json_is_integer(value) || json_integer_value(value) < 0) {
-        read_failed(reader, name, "an integer of 0 or more");
-        return 0;
-    }
-    return (uint64_t)json_integer_value(value);
-}
-
-static uint64_t read_count(struct reader *reader, const json_t *object, const char *name)
-{
-    return value_count(reader, json_object_get(object, name), name);
-}
-
-static double read_real(struct reader *reader, const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-    if (!json_is_number(value))
-        read_failed(reader, name, "a number");
-    return json_number_value(value);
-}
-
-static bool read_flag(struct reader *reader, const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-    if (!json_is_boolean(value))
-        read_failed(reader, name, "true or false");
-    return json_is_true(value);
-}
-
-/* Borrowed from the object; "" after a failure, so that callers need not look. */
-static const char *read_word(struct reader *reader, const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    if (!text)
-        read_failed(reader, name, "a string");
-    return text ? text : "";
-}
-
-static char *read_text(struct reader *reader, const json_t *object, const char *name)
-{
-    char *copy = strdup(read_word(reader, object, name));
-    if (!copy)
-        read_exhausted(reader);
-    return copy;
-}
-
-static char *read_text_or_null(struct reader *reader, const json_t *object, const char *name)
-{
-    return json_is_null(json_object_get(object, name)) ? NULL : read_text(reader, object, name);
-}
-
-static const json_t *read_list(struct reader *reader, const json_t *object, const char *name)
-{
-    const json_t *list = json_object_get(object, name);
-    if (!json_is_array(list))
-        read_failed(reader, name, "an array");
-    return list;
-}
-
-static enum reshard_dtype read_dtype(struct reader *reader, const json_t *object, const char *name)
-{
-    const enum reshard_dtype dtype = reshard_dtype_from_name(read_word(reader, object, name));
-    if (dtype == RESHARD_DTYPE_NONE)
-        read_failed(reader, name, "a dtype");
-    return dtype;
-}
-
-static enum reshard_dtype read_dtype_or_null(struct reader *reader, const json_t *object,
-                                             const char *name)
-{
-    return json_is_null(json_object_get(object, name)) ? RESHARD_DTYPE_NONE
-                                                       : read_dtype(reader, object, name);
-}
-
-static void read_optimizer(struct reader *reader, const json_t *object,
-                           struct reshard_optimizer *out)
-{
-    read_size(reader, object, 7, "optimizer");
-    if (!reshard_optimizer_from_name(read_word(reader, object, "name"), &out->name))
-        read_failed(reader, "name", "an optimizer");
-    out->dtype = read_dtype_or_null(reader, object, "dtype");
-    out->lr = read_real(reader, object, "lr");
-    out->beta1 = read_real(reader, object, "beta1");
-    out->beta2 = read_real(reader, object, "beta2");
-    out->eps = read_real(reader, object, "eps");
-    out->weight_decay = read_real(reader, object, "weight_decay");
-}
-
-static void read_layout(struct reader *reader, const json_t *object,
+static void read_layout(struct member_reader *reader, const json_t *object,
                         struct reshard_layout_options *out)
 {
     struct layout_json_fault fault;
@@ -459,150 +275,85 @@ static void read_layout(struct reader *reader, const json_t *object,
                                            fault.where, fault.reason);
 }
 
-static void read_cluster(struct reader *reader, const json_t *object, struct scenario_cluster *out)
+static void read_cluster(struct member_reader *reader, const json_t *object,
+                         struct scenario_cluster *out)
 {
-    read_size(reader, object, 10, "cluster");
-    out->nodes = read_count(reader, object, "nodes");
-    out->ranks_per_node = read_count(reader, object, "ranks_per_node");
-    out->network_bandwidth = read_real(reader, object, "network_bandwidth");
-    out->network_latency = read_real(reader, object, "network_latency");
-    out->disk_read = read_real(reader, object, "disk_read");
-    out->disk_write = read_real(reader, object, "disk_write");
-    out->storage_servers = read_count(reader, object, "storage_servers");
-    out->storage_read = read_real(reader, object, "storage_read");
-    out->storage_write = read_real(reader, object, "storage_write");
-    out->device_to_host = read_real(reader, object, "device_to_host");
+    member_size(reader, object, 10, "cluster");
+    out->nodes = member_count(reader, object, "nodes");
+    out->ranks_per_node = member_count(reader, object, "ranks_per_node");
+    out->network_bandwidth = member_real(reader, object, "network_bandwidth");
+    out->network_latency = member_real(reader, object, "network_latency");
+    out->disk_read = member_real(reader, object, "disk_read");
+    out->disk_write = member_real(reader, object, "disk_write");
+    out->storage_servers = member_count(reader, object, "storage_servers");
+    out->storage_read = member_real(reader, object, "storage_read");
+    out->storage_write = member_real(reader, object, "storage_write");
+    out->device_to_host = member_real(reader, object, "device_to_host");
 }
 
-static void read_shape(struct reader *reader, const json_t *object, struct reshard_shape *out)
+static enum scenario_verb read_verb(struct member_reader *reader, const json_t *object)
 {
-    const json_t *list = read_list(reader, object, "shape");
-    if (json_array_size(list) > RESHARD_DIMS_MAX) {
-        read_failed(reader, "shape", "of fewer dimensions");
-        return;
-    }
-    out->ndim = (uint32_t)json_array_size(list);
-    for (uint32_t d = 0; d < out->ndim; d++)
-        out->size[d] = value_count(reader, json_array_get(list, d), "shape");
-}
-
-static void read_tensor(struct reader *reader, const json_t *object, struct reshard_model *model)
-{
-    const bool is_slot = json_object_get(object, "slot") != NULL;
-    struct reshard_tensor tensor = {.slot = "", .like = RESHARD_LIKE_NONE};
-    const char *unit = "";
-    read_size(reader, object, is_slot ? 5 : 6, "a tensor");
-    tensor.fqn = read_word(reader, object, "fqn");
-    tensor.dtype = read_dtype(reader, object, "dtype");
-    read_shape(reader, object, &tensor.shape);
-    if (is_slot) {
-        tensor.slot = read_word(reader, object, "slot");
-        tensor.like = read_flag(reader, object, "like") ? 0 : RESHARD_LIKE_NONE;
-        if (tensor.slot[0] == '\0')
-            read_failed(reader, "slot", "a name");
-    } else {
-        unit = read_word(reader, object, "unit");
-        if (!reshard_role_from_name(read_word(reader, object, "role"), &tensor.role))
-            read_failed(reader, "role", "a role");
-        tensor.other_world = (enum reshard_other_world)read_count(reader, object, "other_world");
-    }
-    if (reader->status)
-        return;
-    reader->status =
-        is_slot
-            ? reshard_model_add_slot(model, tensor.fqn, tensor.slot, tensor.dtype, &tensor.shape,
-                                     tensor.like != RESHARD_LIKE_NONE, reader->error)
-            : reshard_model_add_role(model, tensor.fqn, unit, tensor.dtype, &tensor.shape,
-                                     tensor.role, tensor.other_world, reader->error);
-}
-
-static void read_model(struct reader *reader, const json_t *root, struct reshard_model **out)
-{
-    const json_t *tensors = read_list(reader, root, "tensors");
-    const json_t *ties = read_list(reader, root, "ties");
-    const json_t *item;
-    size_t i;
-    if (!reader->status)
-        reader->status = reshard_model_open(out);
-    json_array_foreach(tensors, i, item)
-    {
-        if (reader->status)
-            return;
-        read_tensor(reader, item, *out);
-    }
-    json_array_foreach(ties, i, item)
-    {
-        read_size(reader, item, 2, "a tie");
-        const char *alias = read_word(reader, item, "alias");
-        const char *of = read_word(reader, item, "of");
-        if (reader->status)
-            return;
-        reader->status = reshard_model_tie(*out, alias, of, reader->error);
-    }
-}
-
-static enum scenario_verb read_verb(struct reader *reader, const json_t *object)
-{
-    const char *word = read_word(reader, object, "verb");
+    const char *word = member_word(reader, object, "verb");
     for (enum scenario_verb verb = SCENARIO_TRAIN; verb <= SCENARIO_VERIFY; verb++)
         if (strcmp(word, scenario_verb_name(verb)) == 0)
             return verb;
-    read_failed(reader, "verb", "a verb other than start");
+    member_failed(reader, "verb", "a verb other than start");
     return SCENARIO_TRAIN;
 }
 
 /* One of the outcomes up to `last`. */
-static enum scenario_outcome read_outcome(struct reader *reader, const json_t *object,
+static enum scenario_outcome read_outcome(struct member_reader *reader, const json_t *object,
                                           enum scenario_outcome last)
 {
-    const char *word = read_word(reader, object, "outcome");
+    const char *word = member_word(reader, object, "outcome");
     for (enum scenario_outcome outcome = SCENARIO_OK; outcome <= last; outcome++)
         if (strcmp(word, scenario_outcome_name(outcome)) == 0)
             return outcome;
-    read_failed(reader, "outcome", "an outcome");
+    member_failed(reader, "outcome", "an outcome");
     return SCENARIO_OK;
 }
 
-static int read_line_number(struct reader *reader, const json_t *object)
+static int read_line_number(struct member_reader *reader, const json_t *object)
 {
-    const uint64_t line = read_count(reader, object, "line");
+    const uint64_t line = member_count(reader, object, "line");
     if (line > INT32_MAX)
-        read_failed(reader, "line", "a line number");
+        member_failed(reader, "line", "a line number");
     return (int)line;
 }
 
-static enum scenario_reading read_reading(struct reader *reader, const json_t *object)
+static enum scenario_reading read_reading(struct member_reader *reader, const json_t *object)
 {
-    const char *word = read_word(reader, object, "reading");
+    const char *word = member_word(reader, object, "reading");
     for (enum scenario_reading reading = SCENARIO_READ_ONCE; reading <= SCENARIO_READ_CHEAPEST;
          reading++)
         if (strcmp(word, scenario_reading_name(reading)) == 0)
             return reading;
-    read_failed(reader, "reading", "a way of reading");
+    member_failed(reader, "reading", "a way of reading");
     return SCENARIO_READ_ONCE;
 }
 
-static struct scenario_form read_form(struct reader *reader, const json_t *object, const char *name)
+static struct scenario_form read_form(struct member_reader *reader, const json_t *object,
+                                      const char *name)
 {
     struct scenario_form form = {!json_is_null(json_object_get(object, name)), RESHARD_FORM_FULL};
-    if (form.given && !reshard_form_from_name(read_word(reader, object, name), &form.form))
-        read_failed(reader, name, "a form, or null");
+    if (form.given && !reshard_form_from_name(member_word(reader, object, name), &form.form))
+        member_failed(reader, name, "a form, or null");
     return form;
 }
 
-static void read_step(struct reader *reader, const json_t *object, uint64_t ranks,
+static void read_step(struct member_reader *reader, const json_t *object, uint64_t ranks,
                       struct job_step *out)
 {
-    read_size(reader, object, 11, "a step");
+    member_size(reader, object, 11, "a step");
     out->verb = read_verb(reader, object);
     out->line = read_line_number(reader, object);
-    out->train = read_count(reader, object, "train");
-    out->checkpoint = read_text_or_null(reader, object, "checkpoint");
+    out->train = member_count(reader, object, "train");
+    out->checkpoint = member_text_or_null(reader, object, "checkpoint");
     out->reading = read_reading(reader, object);
     out->transform.model = read_form(reader, object, "model");
     out->transform.optimizer = read_form(reader, object, "optimizer");
-    out->transform.rank0_only = read_flag(reader, object, "rank0_only");
-    out->verify = read_count(reader, object, "verify");
+    out->transform.rank0_only = member_flag(reader, object, "rank0_only");
+    out->verify = member_count(reader, object, "verify");
     out->outcome = read_outcome(reader, object, SCENARIO_DAMAGED);
     if (out->verb != SCENARIO_RESHARD)
         return;
@@ -610,45 +361,45 @@ static void read_step(struct reader *reader, const json_t *object, uint64_t rank
     out->layout.world = ranks;
 }
 
-static void read_steps(struct reader *reader, const json_t *root, struct job *job)
+static void read_steps(struct member_reader *reader, const json_t *root, struct job *job)
 {
-    const json_t *list = read_list(reader, root, "steps");
+    const json_t *list = member_list(reader, root, "steps");
     const size_t count = json_array_size(list);
     job->steps = calloc(count ? count : 1, sizeof(*job->steps));
     if (!job->steps) {
-        read_exhausted(reader);
+        member_exhausted(reader);
         return;
     }
     for (size_t i = 0; i < count && !reader->status; i++)
         read_step(reader, json_array_get(list, i), job->ranks, &job->steps[job->step_count++]);
 }
 
-static void read_job(struct reader *reader, const json_t *root, struct job *job)
+static void read_job(struct member_reader *reader, const json_t *root, struct job *job)
 {
-    read_size(reader, root, 15, "the job");
-    if (read_count(reader, root, "job") != JOB_VERSION)
-        read_failed(reader, "job", "1, the version of this language");
-    job->scenario = read_text(reader, root, "scenario");
-    job->world = read_count(reader, root, "world");
-    job->ranks = read_count(reader, root, "ranks");
+    member_size(reader, root, 15, "the job");
+    if (member_count(reader, root, "job") != JOB_VERSION)
+        member_failed(reader, "job", "1, the version of this language");
+    job->scenario = member_text(reader, root, "scenario");
+    job->world = member_count(reader, root, "world");
+    job->ranks = member_count(reader, root, "ranks");
     if (job->ranks == 0)
-        read_failed(reader, "ranks", "1 or more");
-    job->seed = read_count(reader, root, "seed");
-    job->checkpoints = read_text(reader, root, "checkpoints");
-    job->folder = read_text(reader, root, "folder");
-    job->safetensors = read_text_or_null(reader, root, "safetensors");
-    job->simulated = read_flag(reader, root, "simulated");
+        member_failed(reader, "ranks", "1 or more");
+    job->seed = member_count(reader, root, "seed");
+    job->checkpoints = member_text(reader, root, "checkpoints");
+    job->folder = member_text(reader, root, "folder");
+    job->safetensors = member_text_or_null(reader, root, "safetensors");
+    job->simulated = member_flag(reader, root, "simulated");
     read_cluster(reader, json_object_get(root, "cluster"), &job->cluster);
-    read_optimizer(reader, json_object_get(root, "optimizer"), &job->optimizer);
+    job_optimizer_decode(reader, json_object_get(root, "optimizer"), &job->optimizer);
     read_layout(reader, json_object_get(root, "layout"), &job->layout);
     job->layout.world = job->ranks;
-    read_model(reader, root, &job->model);
+    job_model_decode(reader, root, &job->model);
     read_steps(reader, root, job);
 }
 
 enum reshard_status job_read(struct job **out, const char *path, struct reshard_error *error)
 {
-    struct reader reader = {path, RESHARD_OK, error};
+    struct member_reader reader = {path, RESHARD_OK, error};
     json_error_t mistake;
     struct job *job = NULL;
     *out = NULL;
@@ -665,7 +416,7 @@ enum reshard_status job_read(struct job **out, const char *path, struct reshard_
     if (job)
         read_job(&reader, root, job);
     else
-        read_exhausted(&reader);
+        member_exhausted(&reader);
     json_decref(root);
     if (reader.status) {
         job_close(job);
@@ -694,28 +445,28 @@ char *job_result_encode(const struct job_result *result)
     return line;
 }
 
-static void read_result(struct reader *reader, const json_t *root, struct job_result *out)
+static void read_result(struct member_reader *reader, const json_t *root, struct job_result *out)
 {
-    read_size(reader, root, 16, "a result");
-    out->step = read_count(reader, root, "step");
+    member_size(reader, root, 16, "a result");
+    out->step = member_count(reader, root, "step");
     out->outcome = read_outcome(reader, root, SCENARIO_ERROR);
-    out->status = (int)read_count(reader, root, "status");
-    out->message = read_text(reader, root, "message");
-    out->seconds = read_real(reader, root, "seconds");
-    out->bytes_unique = read_count(reader, root, "bytes_unique");
-    out->bytes_moved = read_count(reader, root, "bytes_moved");
-    out->bytes_sent = read_count(reader, root, "bytes_sent");
-    out->bytes_lacking = read_count(reader, root, "bytes_lacking");
-    out->files = read_count(reader, root, "files");
-    out->training_step = read_count(reader, root, "training_step");
-    out->loaded = read_text_or_null(reader, root, "loaded");
-    out->tensors = read_count(reader, root, "tensors");
-    out->elements = read_count(reader, root, "elements");
-    out->replicas = read_count(reader, root, "replicas");
-    const char *digest = read_word(reader, root, "digest");
+    out->status = (int)member_count(reader, root, "status");
+    out->message = member_text(reader, root, "message");
+    out->seconds = member_real(reader, root, "seconds");
+    out->bytes_unique = member_count(reader, root, "bytes_unique");
+    out->bytes_moved = member_count(reader, root, "bytes_moved");
+    out->bytes_sent = member_count(reader, root, "bytes_sent");
+    out->bytes_lacking = member_count(reader, root, "bytes_lacking");
+    out->files = member_count(reader, root, "files");
+    out->training_step = member_count(reader, root, "training_step");
+    out->loaded = member_text_or_null(reader, root, "loaded");
+    out->tensors = member_count(reader, root, "tensors");
+    out->elements = member_count(reader, root, "elements");
+    out->replicas = member_count(reader, root, "replicas");
+    const char *digest = member_word(reader, root, "digest");
     const size_t length = strlen(digest);
     if ((length != 0 && length != 16) || strspn(digest, "0123456789abcdef") != length)
-        read_failed(reader, "digest", "16 hexadecimal digits, or empty");
+        member_failed(reader, "digest", "16 hexadecimal digits, or empty");
     else
         memcpy(out->digest, digest, length + 1);
 }
@@ -723,7 +474,7 @@ static void read_result(struct reader *reader, const json_t *root, struct job_re
 enum reshard_status job_result_decode(struct job_result *out, const char *line,
                                       struct reshard_error *error)
 {
-    struct reader reader = {"steps.jsonl", RESHARD_OK, error};
+    struct member_reader reader = {"steps.jsonl", RESHARD_OK, error};
     json_error_t mistake;
     memset(out, 0, sizeof(*out));
     json_t *root = json_loads(line, JSON_REJECT_DUPLICATES, &mistake);

@@ -37,12 +37,12 @@ struct job {
     uint64_t world; /* index of the world in the scenario, from 0 */
     uint64_t ranks;
     uint64_t seed;
-    char *checkpoints;           /* folder of the scenario's checkpoints; exists */
-    char *folder;                /* of the job file */
-    char *safetensors;           /* initial parameters, or NULL */
-    bool simulated;              /* whether costs are charged */
-    struct reshard_model *model; /* for this world, with the optimizer's slots */
-    struct reshard_optimizer optimizer;
+    char *checkpoints;                    /* folder of the scenario's checkpoints; exists */
+    char *folder;                         /* of the job file */
+    char *safetensors;                    /* initial parameters, or NULL */
+    bool simulated;                       /* whether costs are charged */
+    struct reshard_model *model;          /* for this world, with the optimizer's slots */
+    struct reshard_optimizer optimizer;   /* with groups of its own */
     struct reshard_layout_options layout; /* that the world begins with */
     struct scenario_cluster cluster;
     uint64_t step_count;

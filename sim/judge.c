@@ -1,25 +1,11 @@
 #include "sim/judge.h"
 
-#include "sim/view.h"
+#include "sim/reference.h"
 #include "verify/held.h"
 
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
-
-/* The oracle of a job's training. */
-static enum reshard_status oracle_open(struct verify_oracle **out, const struct world *world,
-                                       uint64_t step, struct reshard_error *error)
-{
-    const struct verify_oracle_options options = {
-        .inventory = &world->inventory,
-        .optimizer = view_of_optimizer(&world->job->optimizer),
-        .seed = world->job->seed,
-        .step = step,
-        .safetensors = world->job->safetensors,
-    };
-    return verify_oracle_open(out, &options, error);
-}
 
 static struct verify_memory *memory_of(const struct holding *holding)
 {
@@ -31,6 +17,7 @@ static struct verify_memory *memory_of(const struct holding *holding)
     for (uint32_t t = 0; t < count; t++) {
         memory[t].base = reshard_state_data(holding->state, t);
         memory[t].bytes = reshard_state_bytes(holding->state, t);
+        memory[t].absent = reshard_state_is_absent(holding->state, t);
         if (reshard_layout_is_flat(arrangement->layout, t))
             memory[t].base = reshard_state_flat(holding->state, t, &memory[t].bytes);
     }
@@ -85,16 +72,16 @@ cleanup:
     return status == RESHARD_EMISMATCH ? RESHARD_EDIGEST : status;
 }
 
-/* `held` has the sums over all ranks. */
+/* `held` has the sums over all ranks. What is absent counts for nothing. */
 static enum reshard_status judge_sums(const struct arrangement *arrangement, const bool *judged,
-                                      const uint64_t *held, struct judgement *out,
-                                      struct reshard_error *error)
+                                      const struct verify_oracle *oracle, const uint64_t *held,
+                                      struct judgement *out, struct reshard_error *error)
 {
     const struct verify_inventory *inventory = &arrangement->world->inventory;
     for (uint32_t t = 0; t < inventory->tensor_count; t++) {
         const uint64_t expected = verify_rules_world_elements(arrangement->rules, t);
         const struct verify_tensor *tensor = &inventory->tensor[t];
-        if (!judged[t])
+        if (!judged[t] || verify_oracle_absent(oracle, t))
             continue;
         if (held[t] != expected)
             return reshard_error_set(
@@ -113,24 +100,24 @@ enum reshard_status judge_held(struct reshard_group *group, const struct holding
 {
     const struct arrangement *arrangement = holding->arrangement;
     const uint32_t count = arrangement->world->inventory.tensor_count;
-    struct verify_oracle *oracle = NULL;
+    const struct verify_oracle *oracle = NULL;
     bool *judged = judged_of(arrangement->world, part);
     uint64_t *held = calloc((size_t)count + 1, sizeof(*held));
     enum reshard_status status = RESHARD_ENOMEM;
 
     *out = (struct judgement){.replicas = reshard_layout_options(arrangement->layout)->replicate};
     if (held && judged)
-        status = oracle_open(&oracle, arrangement->world, step, error);
+        status = reference_acquire(&oracle, arrangement->world, step, error);
     if (!status)
         status = judge_rank(holding, judged, oracle, held, error);
-    verify_oracle_close(oracle);
     if (!status && count > INT_MAX)
         status = reshard_error_set(error, RESHARD_EOVERFLOW, "too many tensors to verify");
     status = reshard_group_agree(group, status, error);
     if (!status)
         status = group_allreduce(group, held, (int)count, MPI_UINT64_T, MPI_SUM, error);
     if (!status)
-        status = judge_sums(arrangement, judged, held, out, error);
+        status = judge_sums(arrangement, judged, oracle, held, out, error);
+    reference_release(oracle);
     free(held);
     free(judged);
     return status;

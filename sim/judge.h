@@ -17,8 +17,9 @@ struct judgement {
 /*
  * [collective] Hold the ranks' memory of a part, and of TRANSIENT buffers with the model, against
  * the state after training step `step`. EDIGEST when an element of any rank differs, naming tensor,
- * slot, index, bits and rank of the lowest such rank; ECOVER when the ranks together do not hold
- * every element as often as the layout's rules say.
+ * slot, index, bits and rank of the lowest such rank, and when a slot is absent that must be there,
+ * or the other way round; ECOVER when the ranks together do not hold every element of what is there
+ * as often as the layout's rules say. What is absent counts for nothing.
  */
 RESHARD_MUST_CHECK enum reshard_status
 judge_held(struct reshard_group *group, const struct holding *holding, enum reshard_part part,

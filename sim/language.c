@@ -20,7 +20,6 @@ enum {
 static const struct schema_field any_count = {.key = "size", .type = SCHEMA_COUNT};
 static const struct schema_field any_name = {.key = "name", .type = SCHEMA_NAME};
 static const struct schema_field any_text = {.key = "text", .type = SCHEMA_TEXT};
-static const struct schema_field any_share = {.key = "beta", .type = SCHEMA_NUMBER, .most = 1};
 
 /* Models. */
 
@@ -202,53 +201,13 @@ static const struct schema_field precision_fields[] = {
      AT(precision, optimizer),
      .fallback = "f32",
      .dtype_allowed = reshard_optimizer_trains,
-     .about = "Element type of the optimizer's states that are shaped like a parameter."},
+     .about = "Element type of the optimizer's states that have no other."},
     END,
 };
 static const struct schema_object precision = {
     .title = "the precision",
     .bytes = sizeof(struct language_precision),
     .field = precision_fields,
-};
-
-static const char *const optimizer_words[] = {"none", "adamw", NULL};
-static const struct schema_field optimizer_fields[] = {
-    {.key = "name",
-     .type = SCHEMA_WORD,
-     AT(optimizer, name),
-     .required = true,
-     .fallback = "none",
-     .words = optimizer_words,
-     .about = "The optimizer that trains; none trains nothing and has no state."},
-    {.key = "lr",
-     .type = SCHEMA_NUMBER,
-     AT(optimizer, lr),
-     .fallback = "1e-3",
-     .about = "Learning rate."},
-    {.key = "betas",
-     .type = SCHEMA_LIST,
-     AT(optimizer, betas),
-     .least = 2,
-     .most = 2,
-     .element = &any_share,
-     .about = "Decay of the two moments; [0.9, 0.999] when absent."},
-    {.key = "eps",
-     .type = SCHEMA_NUMBER,
-     AT(optimizer, eps),
-     .fallback = "1e-8",
-     .about = "Added to the denominator."},
-    {.key = "weight_decay",
-     .type = SCHEMA_NUMBER,
-     AT(optimizer, weight_decay),
-     .fallback = "0.01",
-     .about = "Decoupled weight decay."},
-    END,
-};
-static const struct schema_object optimizer = {
-    .title = "the optimizer",
-    .bytes = sizeof(struct language_optimizer),
-    .field = optimizer_fields,
-    .shorthand = "name",
 };
 
 /* The machine. */
@@ -445,7 +404,7 @@ static const struct schema_field scenario_fields[] = {
     {.key = "optimizer",
      .type = SCHEMA_OBJECT,
      AT(scenario, optimizer),
-     .object = &optimizer,
+     .object = &language_one_optimizer,
      .about = "What trains the model; none when absent."},
     {.key = "payload",
      .type = SCHEMA_WORD,

@@ -11,8 +11,9 @@
 extern const struct schema_object language_scenario;
 extern const struct schema_object language_model_file;
 
-/* A part of the first, in a file of its own: sim/language_steps.c. */
+/* Parts of the first, in files of their own: sim/language_steps.c, sim/language_optimizer.c. */
 extern const struct schema_object language_one_step;
+extern const struct schema_object language_one_optimizer;
 
 /* A tensor of an inventory; its node's key is its name. */
 struct language_tensor {
@@ -65,13 +66,31 @@ struct language_precision {
     enum reshard_dtype optimizer;
 };
 
+/* Hyperparameters; which of them are given is told by the node of whom they are. */
+struct language_hyper {
+    double lr;
+    struct schema_list betas; /* double; two */
+    double eps;
+    double weight_decay;
+    double momentum;
+    bool nesterov;
+    bool amsgrad;
+    uint64_t block;
+    uint64_t from;
+};
+
+struct language_group {
+    const struct yaml_node *node;
+    const char *name;
+    struct schema_list match; /* const char * */
+    struct language_hyper hyper;
+};
+
 struct language_optimizer {
     const struct yaml_node *node;
     const char *name;
-    double lr;
-    struct schema_list betas; /* double; two, or none: the defaults */
-    double eps;
-    double weight_decay;
+    struct language_hyper hyper;
+    struct schema_list groups; /* struct language_group */
 };
 
 struct language_network {

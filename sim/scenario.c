@@ -2,6 +2,7 @@
 
 #include "sim/inventory.h"
 #include "sim/language.h"
+#include "sim/optimizer.h"
 #include "sim/suggest.h"
 #include "sim/timeline.h"
 
@@ -227,47 +228,6 @@ static enum reshard_status open_model(struct scenario_builder *builder)
     return inventory_open_written(&builder->scenario->model, builder->document, model, &options);
 }
 
-/* The optimizer. */
-
-static void check_no_optimizer(const struct scenario_builder *builder)
-{
-    static const char *const keys[] = {"lr", "betas", "eps", "weight_decay"};
-    const struct language_optimizer *optimizer = &builder->file.optimizer;
-    const struct yaml_node *dtype = yaml_get(builder->file.precision.node, "optimizer");
-    for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        const struct yaml_node *value = yaml_get(optimizer->node, keys[i]);
-        if (value)
-            yaml_error(builder->document, value->key, "'%s' says nothing about the optimizer none",
-                       keys[i]);
-    }
-    if (dtype)
-        yaml_error(builder->document, dtype->key,
-                   "there is no optimizer whose states could be %s; add optimizer: adamw",
-                   dtype->text);
-}
-
-static void build_optimizer(struct scenario_builder *builder)
-{
-    const struct language_optimizer *optimizer = &builder->file.optimizer;
-    const double *betas = optimizer->betas.item;
-    struct reshard_optimizer *out = &builder->scenario->optimizer;
-    (void)reshard_optimizer_from_name(optimizer->name, &out->name);
-    out->dtype = builder->file.precision.optimizer;
-    out->lr = optimizer->lr;
-    out->beta1 = betas ? betas[0] : 0.9;
-    out->beta2 = betas ? betas[1] : 0.999;
-    out->eps = optimizer->eps;
-    out->weight_decay = optimizer->weight_decay;
-    if (out->name == RESHARD_OPTIMIZER_NONE)
-        check_no_optimizer(builder);
-    const struct yaml_node *node = yaml_get(optimizer->node, "betas");
-    for (const struct yaml_node *beta = node ? node->first : NULL; beta; beta = beta->next) {
-        double value = 0;
-        if (quantity_number(beta->text, &value, NULL) && value >= 1)
-            yaml_error(builder->document, beta, "a beta is below 1, or nothing is ever forgotten");
-    }
-}
-
 /* The whole. */
 
 static void build_cluster(const struct language_cluster *file, struct scenario_cluster *out)
@@ -291,6 +251,8 @@ static void build_cluster(const struct language_cluster *file, struct scenario_c
 static void extend_model(struct scenario_builder *builder)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
+    optimizer_check_members(&builder->scenario->optimizer, builder->scenario->model,
+                            builder->document, &builder->file.optimizer);
     if (reshard_optimizer_extend(builder->scenario->model, &builder->scenario->optimizer, &error) !=
         RESHARD_OK)
         yaml_error(builder->document, schema_place(builder->file.node, "optimizer"), "%s",
@@ -306,8 +268,10 @@ static enum reshard_status build_scenario(struct scenario_builder *builder, cons
         return RESHARD_ENOMEM;
     scenario->seed = seed ? *seed : builder->file.seed;
     build_cluster(&builder->file.cluster, &scenario->cluster);
-    build_optimizer(builder);
-    const enum reshard_status status = open_model(builder);
+    enum reshard_status status =
+        optimizer_build(&scenario->optimizer, builder->document, &builder->file);
+    if (!status)
+        status = open_model(builder);
     if (status == RESHARD_ENOMEM)
         return status;
     if (status == RESHARD_OK)
@@ -368,6 +332,7 @@ void scenario_close(struct scenario *scenario)
     free(scenario->checkpoints);
     free(scenario->steps);
     reshard_model_close(scenario->model);
+    optimizer_release(&scenario->optimizer);
     free(scenario->safetensors);
     free(scenario->about);
     free(scenario->name);

@@ -109,7 +109,7 @@ struct scenario {
     char *safetensors;           /* the path of the file with the initial parameters, or NULL */
     struct reshard_model *model; /* for a world of one rank: tensors with their final dtypes, ties,
                                     and the optimizer's slots (reshard_optimizer_extend) */
-    struct reshard_optimizer optimizer;
+    struct reshard_optimizer optimizer; /* with groups of its own (sim/optimizer.h) */
     struct scenario_cluster cluster;
     uint64_t step_count;
     struct scenario_step *steps;

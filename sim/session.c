@@ -8,6 +8,7 @@
 #include "parallel/save.h"
 #include "sim/fingerprint.h"
 #include "sim/judge.h"
+#include "sim/param_groups.h"
 #include "sim/train.h"
 
 #include <inttypes.h>
@@ -20,21 +21,22 @@ struct session {
     const struct world *world;
     struct machine *machine;
     struct reshard_group *group;
-    struct holding live; /* what training goes on with */
-    uint64_t *digest;    /* of each tensor, as this rank's replica set holds it */
+    struct holding live;           /* what training goes on with */
+    struct reshard_groups *groups; /* and the optimizer's param groups; NULL without one */
+    uint64_t *digest;              /* of each tensor, as this rank's replica set holds it */
+    bool *absent;                  /* each tensor: a slot that is not there */
     uint64_t training_step;
 };
 
 /* --- Opening ------------------------------------------------------------------------------- */
 
-static struct train train_of(const struct session *session)
+static struct train train_of(const struct session *session,
+                             const struct reshard_optimizer *optimizer)
 {
     return (struct train){
-        .layout = session->live.arrangement->layout,
-        .optimizer = &session->world->job->optimizer,
-        .rank = reshard_group_rank(session->group),
+        .state = session->live.state,
+        .optimizer = optimizer,
         .seed = session->world->job->seed,
-        .data = session->live.data,
     };
 }
 
@@ -63,9 +65,14 @@ static enum reshard_status open_state(struct session *session, struct reshard_er
     if (status)
         return status;
     session->digest = calloc((size_t)count + 1, sizeof(*session->digest));
-    if (!session->digest)
+    session->absent = calloc((size_t)count + 1, sizeof(*session->absent));
+    if (!session->digest || !session->absent)
         return RESHARD_ENOMEM;
-    const struct train train = train_of(session);
+    if (session->world->groups)
+        status = reshard_groups_copy(&session->groups, session->world->groups);
+    if (status)
+        return status;
+    const struct train train = train_of(session, &job->optimizer);
     return train_begin(&train, session->world->safetensors, error);
 }
 
@@ -97,23 +104,43 @@ void session_close(struct session *session)
     if (!session)
         return;
     free(session->digest);
+    free(session->absent);
+    reshard_groups_close(session->groups);
     holding_release(&session->live);
     free(session);
 }
 
 /* --- The verbs ----------------------------------------------------------------------------- */
 
+/* The hyperparameters that training goes on with are those of the param groups, wherever they came
+ * from. */
+static enum reshard_status optimizer_of(const struct session *session,
+                                        struct reshard_optimizer *out, struct reshard_error *error)
+{
+    *out = (struct reshard_optimizer){.name = RESHARD_OPTIMIZER_NONE};
+    if (!session->groups)
+        return RESHARD_OK;
+    return param_groups_optimizer(out, session->groups, &session->world->job->optimizer, error);
+}
+
 static enum reshard_status run_train(struct session *session, const struct job_step *step,
                                      struct job_result *result, struct reshard_error *error)
 {
+    struct reshard_optimizer optimizer;
+    const uint64_t last = session->training_step + step->train;
     (void)result;
-    const struct train train = train_of(session);
-    enum reshard_status status = RESHARD_OK;
-    for (uint64_t i = 1; i <= step->train && !status; i++)
-        status = train_step(&train, session->training_step + i, error);
+    enum reshard_status status =
+        reshard_group_agree(session->group, optimizer_of(session, &optimizer, error), error);
+    const struct train train = train_of(session, &optimizer);
+    if (!status)
+        status =
+            train_steps(&train, session->group, session->training_step + 1, step->train, error);
+    if (!status)
+        status = param_groups_set_step(session->groups, last, error);
+    param_groups_release_optimizer(&optimizer);
     status = reshard_group_agree(session->group, status, error);
     if (!status)
-        session->training_step += step->train;
+        session->training_step = last;
     return status;
 }
 
@@ -155,6 +182,7 @@ static enum reshard_status run_save(struct session *session, const struct job_st
     const struct reshard_save_options options = {
         .step = session->training_step,
         .store = machine_store(session->machine),
+        .groups = session->groups,
     };
     struct reshard_report report = {0};
     enum reshard_status status = checkpoint_path(session, step->checkpoint, path, error);
@@ -193,22 +221,63 @@ static void fill_reading(struct reshard_load_options *options, enum scenario_rea
     options->network_rate = cluster->network_bandwidth / (double)cluster->ranks_per_node;
 }
 
+/* Groups to be filled in by a load, with nothing in them that could be taken for what it brought.
+ */
+static enum reshard_status open_loaded_groups(const struct session *session,
+                                              struct reshard_groups **out,
+                                              struct reshard_error *error)
+{
+    *out = NULL;
+    if (!session->groups)
+        return RESHARD_OK;
+    const enum reshard_status status = reshard_groups_copy(out, session->groups);
+    return status ? status : param_groups_spoil(*out, error);
+}
+
+/* [collective] The state goes on with what a load has brought besides tensors. */
+static enum reshard_status take_loaded(struct session *session, struct reshard_groups **groups,
+                                       uint64_t step, struct reshard_error *error)
+{
+    enum reshard_status status = RESHARD_OK;
+    session->training_step = step;
+    if (*groups)
+        status = param_groups_check_step(*groups, step, error);
+    reshard_groups_close(session->groups);
+    session->groups = *groups;
+    *groups = NULL;
+    return reshard_group_agree(session->group, status, error);
+}
+
+/* [collective] What is loaded is kept apart from the session until all went well. */
+static enum reshard_status load(struct session *session, const struct job_step *step,
+                                const char *path, struct reshard_report *report,
+                                struct reshard_error *error)
+{
+    struct reshard_load_options options = {.store = machine_store(session->machine)};
+    fill_reading(&options, step->reading, &session->world->job->cluster);
+    enum reshard_status status = reshard_group_agree(
+        session->group, open_loaded_groups(session, &options.groups, error), error);
+    if (!status)
+        status = reshard_load(session->group, session->live.state, path, &options, report, error);
+    if (!status)
+        status = take_loaded(session, &options.groups, report->step, error);
+    reshard_groups_close(options.groups);
+    return status;
+}
+
 static enum reshard_status run_load(struct session *session, const struct job_step *step,
                                     struct job_result *result, struct reshard_error *error)
 {
     char name[RESHARD_NAME_MAX];
     char path[PATH_MAX];
-    struct reshard_load_options options = {.store = machine_store(session->machine)};
     struct reshard_report report = {0};
-    fill_reading(&options, step->reading, &session->world->job->cluster);
     enum reshard_status status = find_checkpoint(session, step->checkpoint, name, error);
     if (!status)
         status = checkpoint_path(session, name, path, error);
     if (!status)
-        status = reshard_load(session->group, session->live.state, path, &options, &report, error);
+        status = load(session, step, path, &report, error);
     if (status)
         return status;
-    session->training_step = report.step;
     describe_transfer(result, &report);
     result->loaded = strdup(name);
     status =
@@ -303,6 +372,22 @@ static enum reshard_status run_transform(struct session *session, const struct j
     return go_on(session, &next, status);
 }
 
+/* [collective] The param groups against the scenario's, at a training step. */
+static enum reshard_status check_groups(struct session *session, uint64_t step,
+                                        struct reshard_error *error)
+{
+    struct reshard_groups *expected = NULL;
+    enum reshard_status status = RESHARD_OK;
+    if (session->groups)
+        status = reshard_groups_copy(&expected, session->world->groups);
+    if (expected && !status)
+        status = param_groups_set_step(expected, step, error);
+    if (expected && !status)
+        status = param_groups_check(session->groups, expected, error);
+    reshard_groups_close(expected);
+    return reshard_group_agree(session->group, status, error);
+}
+
 static enum reshard_status run_verify(struct session *session, const struct job_step *step,
                                       struct job_result *result, struct reshard_error *error)
 {
@@ -316,6 +401,9 @@ static enum reshard_status run_verify(struct session *session, const struct job_
                                  "the state is that of step %llu, but the training is at step %llu",
                                  (unsigned long long)step->verify,
                                  (unsigned long long)session->training_step);
+    status = check_groups(session, step->verify, error);
+    if (status)
+        return status;
     result->tensors = judgement.tensors;
     result->elements = judgement.elements;
     result->replicas = judgement.replicas;
@@ -396,8 +484,10 @@ static enum reshard_status digest_state(struct session *session, struct job_resu
         reshard_state_digest(group, session->live.state, RESHARD_PART_ALL, session->digest, error);
     if (status)
         return status;
+    for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++)
+        session->absent[t] = reshard_state_is_absent(session->live.state, t);
     if (reshard_group_rank(group) == 0)
-        status = fingerprint_of(model, session->digest, result->digest);
+        status = fingerprint_of(model, session->absent, session->digest, result->digest);
     return reshard_group_agree(group, status, error);
 }
 

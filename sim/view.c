@@ -1,5 +1,7 @@
 #include "sim/view.h"
 
+#include "core/groups_json.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,22 +16,35 @@ static enum verify_role view_of_role(const struct reshard_tensor *tensor)
     return reshard_tensor_is_slot(tensor) ? VERIFY_PARAMETER : roles[tensor->role];
 }
 
-static enum reshard_status view_of_tensor(struct verify_tensor *out,
-                                          const struct reshard_model *model, uint32_t index)
+/* What lies as its parameter and what is whole has no class. */
+static enum verify_class view_of_class(enum reshard_slot_class slot_class)
 {
-    const struct reshard_tensor *tensor = reshard_model_tensor(model, index);
-    *out = (struct verify_tensor){
+    static const enum verify_class classes[RESHARD_CLASS_COUNT] = {
+        [RESHARD_CLASS_LIKE] = VERIFY_PLAIN,       [RESHARD_CLASS_ROW] = VERIFY_ROW,
+        [RESHARD_CLASS_COLUMN] = VERIFY_COLUMN,    [RESHARD_CLASS_BLOCKWISE] = VERIFY_BLOCKWISE,
+        [RESHARD_CLASS_REPLICATED] = VERIFY_PLAIN, [RESHARD_CLASS_SCALAR] = VERIFY_PLAIN,
+        [RESHARD_CLASS_OPAQUE] = VERIFY_BYTES,
+    };
+    return classes[slot_class];
+}
+
+static struct verify_tensor view_of_tensor(const struct reshard_tensor *tensor)
+{
+    struct verify_tensor out = {
         .fqn = tensor->fqn,
         .slot = tensor->slot,
         .dtype = tensor->dtype,
         .ndim = tensor->shape.ndim,
         .unit = tensor->unit,
-        .like = tensor->like != RESHARD_LIKE_NONE,
+        .parameter = tensor->parameter,
+        .like = tensor->slot_class == RESHARD_CLASS_LIKE,
         .role = view_of_role(tensor),
+        .slot_class = view_of_class(tensor->slot_class),
+        .block = tensor->block,
     };
     for (uint32_t d = 0; d < tensor->shape.ndim; d++)
-        out->shape[d] = tensor->shape.size[d];
-    return reshard_model_find(model, tensor->fqn, "", &out->parameter);
+        out.shape[d] = tensor->shape.size[d];
+    return out;
 }
 
 enum reshard_status view_of_model(struct verify_inventory *out, const struct reshard_model *model)
@@ -41,13 +56,8 @@ enum reshard_status view_of_model(struct verify_inventory *out, const struct res
     if (!out->tensor)
         return RESHARD_ENOMEM;
     out->tensor_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        enum reshard_status status = view_of_tensor(&out->tensor[i], model, i);
-        if (status) {
-            view_release(out);
-            return status;
-        }
-    }
+    for (uint32_t i = 0; i < count; i++)
+        out->tensor[i] = view_of_tensor(reshard_model_tensor(model, i));
     return RESHARD_OK;
 }
 
@@ -153,15 +163,75 @@ void view_layout_release(struct view_layout *layout)
     memset(layout, 0, sizeof(*layout));
 }
 
-struct verify_optimizer view_of_optimizer(const struct reshard_optimizer *optimizer)
+static struct verify_hyper view_of_hyper(const struct reshard_hyper *hyper)
 {
-    return (struct verify_optimizer){
-        .name = optimizer->name == RESHARD_OPTIMIZER_ADAMW ? VERIFY_ADAMW : VERIFY_OPTIMIZER_NONE,
-        .lr = optimizer->lr,
-        .beta1 = optimizer->beta1,
-        .beta2 = optimizer->beta2,
-        .eps = optimizer->eps,
-        .weight_decay = optimizer->weight_decay,
-        .state = optimizer->dtype,
+    return (struct verify_hyper){
+        .lr = hyper->lr,
+        .beta1 = hyper->beta1,
+        .beta2 = hyper->beta2,
+        .eps = hyper->eps,
+        .weight_decay = hyper->weight_decay,
+        .momentum = hyper->momentum,
+        .nesterov = hyper->nesterov,
+        .amsgrad = hyper->amsgrad,
+        .block = hyper->block,
+        .from = hyper->from,
     };
+}
+
+enum reshard_status view_of_optimizer(struct view_optimizer *out,
+                                      const struct reshard_optimizer *optimizer)
+{
+    static const enum verify_optimizer_name names[RESHARD_OPTIMIZER_COUNT] = {
+        [RESHARD_OPTIMIZER_NONE] = VERIFY_OPTIMIZER_NONE,
+        [RESHARD_OPTIMIZER_SGD] = VERIFY_SGD,
+        [RESHARD_OPTIMIZER_ADAM] = VERIFY_ADAM,
+        [RESHARD_OPTIMIZER_ADAMW] = VERIFY_ADAMW,
+        [RESHARD_OPTIMIZER_ADAFACTOR] = VERIFY_ADAFACTOR,
+        [RESHARD_OPTIMIZER_ADAM8BIT] = VERIFY_ADAM8BIT,
+        [RESHARD_OPTIMIZER_MUON] = VERIFY_MUON,
+    };
+    *out = (struct view_optimizer){0};
+    out->group = calloc((size_t)optimizer->group_count + 1, sizeof(*out->group));
+    if (!out->group)
+        return RESHARD_ENOMEM;
+    for (uint32_t g = 0; g < optimizer->group_count; g++) {
+        out->group[g].pattern = optimizer->group[g].pattern;
+        out->group[g].pattern_count = optimizer->group[g].pattern_count;
+        out->group[g].hyper = view_of_hyper(&optimizer->group[g].hyper);
+    }
+    out->optimizer = (struct verify_optimizer){
+        .name = names[optimizer->name],
+        .state = optimizer->dtype,
+        .hyper = view_of_hyper(&optimizer->hyper),
+        .group = out->group,
+        .group_count = optimizer->group_count,
+    };
+    return RESHARD_OK;
+}
+
+void view_optimizer_release(struct view_optimizer *optimizer)
+{
+    free(optimizer->group);
+    memset(optimizer, 0, sizeof(*optimizer));
+}
+
+enum reshard_status view_of_groups(struct verify_param_groups *out,
+                                   const struct reshard_groups *groups,
+                                   const struct verify_inventory *inventory,
+                                   struct reshard_error *error)
+{
+    struct verify_names names;
+    *out = (struct verify_param_groups){0};
+    if (!groups)
+        return RESHARD_OK;
+    json_t *value = groups_json_encode(groups);
+    if (!value)
+        return reshard_error_set(error, RESHARD_ENOMEM, "no memory for the optimizer's groups");
+    enum reshard_status status = verify_names_open(&names, inventory, error);
+    if (!status)
+        status = verify_param_groups_parse(out, value, &names, error);
+    verify_names_close(&names);
+    json_decref(value);
+    return status;
 }

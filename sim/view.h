@@ -6,9 +6,11 @@
 #ifndef RESHARD_SIM_VIEW_H
 #define RESHARD_SIM_VIEW_H
 
+#include "core/groups.h"
 #include "core/layout.h"
 #include "core/model.h"
 #include "core/optimizer.h"
+#include "verify/groups.h"
 #include "verify/oracle.h"
 #include "verify/rules.h"
 
@@ -29,7 +31,22 @@ RESHARD_MUST_CHECK enum reshard_status view_of_layout(struct view_layout *out,
                                                       const struct reshard_layout_options *options);
 void view_layout_release(struct view_layout *layout); /* accepts an empty one */
 
-/* Local. The same hyperparameters. */
-struct verify_optimizer view_of_optimizer(const struct reshard_optimizer *optimizer);
+/* An optimizer, with the memory of its groups; their patterns are borrowed from the engine's. */
+struct view_optimizer {
+    struct verify_optimizer optimizer;
+    struct verify_optimizer_group *group;
+};
+
+/* Local. The same hyperparameters and groups; ENOMEM. */
+RESHARD_MUST_CHECK enum reshard_status view_of_optimizer(struct view_optimizer *out,
+                                                         const struct reshard_optimizer *optimizer);
+void view_optimizer_release(struct view_optimizer *optimizer); /* accepts an empty one */
+
+/* Local. The same groups and entries, of parameters of an inventory; none of NULL. EFORMAT for what
+ * no manifest may have; ENOMEM. The caller ends it with verify_param_groups_close(). */
+RESHARD_MUST_CHECK enum reshard_status view_of_groups(struct verify_param_groups *out,
+                                                      const struct reshard_groups *groups,
+                                                      const struct verify_inventory *inventory,
+                                                      struct reshard_error *error);
 
 #endif

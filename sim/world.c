@@ -1,5 +1,6 @@
 #include "sim/world.h"
 
+#include "sim/param_groups.h"
 #include "sim/view.h"
 
 #include <pthread.h>
@@ -7,6 +8,7 @@
 
 static void world_close(struct world *world)
 {
+    reshard_groups_close(world->groups);
     view_release(&world->inventory);
     safetensors_close(world->safetensors);
     job_close(world->job);
@@ -23,6 +25,9 @@ static enum reshard_status world_open(struct world **out, const char *path,
     enum reshard_status status = job_read(&world->job, path, error);
     if (!status)
         status = view_of_model(&world->inventory, world->job->model);
+    if (!status)
+        status =
+            param_groups_open(&world->groups, world->job->model, &world->job->optimizer, error);
     if (!status && world->job->safetensors)
         status = safetensors_open(&world->safetensors, world->job->safetensors, error);
     if (status) {

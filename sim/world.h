@@ -1,13 +1,14 @@
 /*
- * A job as all ranks of a process share it: the job itself, its file of initial values, and the
- * verifier's view of its model. Immutable once opened. Simulated ranks are many in one process:
- * the first to ask reads the job, the last to let go frees it.
+ * A job as all ranks of a process share it: the job itself, its file of initial values, the
+ * verifier's view of its model, and the optimizer's param groups. Immutable once opened. Simulated
+ * ranks are many in one process: the first to ask reads the job, the last to let go frees it.
  *
  * All functions are local and make no MPI call.
  */
 #ifndef RESHARD_SIM_WORLD_H
 #define RESHARD_SIM_WORLD_H
 
+#include "core/groups.h"
 #include "core/safetensors.h"
 #include "sim/job.h"
 #include "verify/inventory.h"
@@ -16,6 +17,7 @@ struct world {
     struct job *job;
     struct safetensors *safetensors; /* NULL: initial values are random */
     struct verify_inventory inventory;
+    struct reshard_groups *groups; /* as they are at step 0; NULL without an optimizer */
 };
 
 /* The world of that job file; each success is paired with one world_release(). Errors are those of

@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
-"""Write a checkpoint of a small model after k steps of AdamW, from FORMAT.md and TRAINING.md alone.
+"""Write a checkpoint of a small model after k steps of AdamW, from FORMAT.md and TRAINING.md alone;
+or of one whose state has every form, with values that are functions of names alone.
 
 It shares no code with the engine or the verifier: HDF5 through h5py, arithmetic through numpy. Who
 holds what is found by cutting arrays of element numbers. A planted fault (--fault, --say) is
 consistent in itself, with right seals and CRCs, so that only the check meant for it can see it.
 """
 import argparse
+import copy
 import json
 import os
-import re
 import struct
+import sys
 
 import h5py
 import numpy as np
+
+sys.dont_write_bytecode = True  # beside the sources
+from checkpoint_layout import BYTES, FLOATS, Layout, boxes
 
 # fqn, dtype, shape, unit, role where it has one; a shape's None is the world
 PLAIN = [
@@ -42,12 +47,45 @@ ROLES = [
     ("rng", "u8", (None, 5), 0, "per_rank"),
     ("head.weight", "f32", (8, 6), 0),
 ]
+# The same, with slots: slot, dtype, class, block of a blockwise one or shape of one without a class,
+# and whether it is absent. A class with "+" keeps the reduced dimension.
+FORMS = [
+    (("embed", "f32", (8, 6), 0),
+     [("exp_avg", "f32", "like"), ("row_var", "f32", "row+"), ("col_var", "f32", "column+"),
+      ("absmax", "f32", "blockwise", 5), ("step", "f32", "", ()), ("rng", "u8", "opaque", (9,))]),
+    (("scale", "f32", (), 0), [("absmax", "f32", "blockwise", 4), ("step", "f32", "", ())]),
+    (("h.0.qkv", "f32", (24, 4), 1),
+     [("exp_avg", "u8", "like"), ("row_var", "bf16", "row"), ("col_var", "f32", "column"),
+      ("absmax", "f32", "blockwise", 7)]),
+    (("h.0.proj", "f32", (4, 8), 1),
+     [("momentum", "f32", "like", None, True), ("row_var", "f32", "row"),
+      ("col_var", "f32", "column+"), ("absmax", "f16", "blockwise", 3), ("table", "f16", "", (3, 2))]),
+    (("h.1.e.0", "f32", (4, 4), 2),
+     [("row_var", "f32", "row", None, True), ("absmax", "f32", "blockwise", 3, True),
+      ("step", "f32", "", (), True)]),
+    (("h.1.e.1", "f32", (4, 4), 2),
+     [("row_var", "f32", "row"), ("absmax", "f32", "blockwise", 3), ("step", "f32", "", ())]),
+    (("h.2.fused", "f32", (4, 6, 2), 3),
+     [("row_var", "f32", "row+"), ("col_var", "f32", "column"), ("absmax", "f32", "blockwise", 11)]),
+    (("h.2.bias", "f32", (7,), 3), [("variance", "f32", "like"), ("absmax", "f32", "blockwise", 2)]),
+]
+OPTIMIZER = {
+    "keys": "names",
+    "groups": [{"name": "decay", "params": ["embed", "h.0.qkv", "h.0.proj", "h.2.fused"],
+                "values": {"lr": 0.001, "betas": [0.9, 0.999], "weight_decay": 0.01,
+                           "fused": None, "amsgrad": False, "block": 256}},
+               {"name": "none", "params": [], "values": {}},
+               {"name": "default", "params": ["h.2.bias", "scale"],
+                "values": {"lr": 0.0001, "betas": [0.9, 0.95], "weight_decay": -0.0}}],
+    "entries": [{"name": "scheduler", "values": {"last_epoch": 3, "mode": "cosine",
+                                                 "best": {"f64": "7ff0000000000000"}}},
+                {"name": "scaler", "values": {"scale": 65536.0, "growth": [1, [2.0, "x"]]}}],
+}
 MODELS = {
     "plain": (PLAIN, ["", "h.0", "head", "wide"], {"lm_head.weight": "wte.weight"}),
     "roles": (ROLES, ["", "h.0", "h.1", "h.2", "base"], {"h.9.seen": "h.0.seen"}),
+    "forms": (FORMS, ["", "h.0", "h.1", "h.2"], {}),
 }
-BYTES = {"f64": 8, "f32": 4, "f16": 2, "bf16": 2, "i64": 8, "u8": 1, "bool": 1, "c128": 16}
-FLOATS = ("f64", "f32", "f16", "bf16")
 SEED = 0x1234567890ABCDEF
 LR, B1, B2, EPS, WD = 1e-3, 0.9, 0.999, 1e-8, 0.01
 
@@ -145,7 +183,12 @@ class Tensor:
     def __init__(self, fqn, dtype, shape, unit, role="", slot="", like=True, of=None):
         self.fqn, self.slot, self.dtype, self.shape, self.unit = fqn, slot, dtype, shape, unit
         self.role, self.like, self.of, self.data = role, like, of, b""
+        self.form, self.block, self.absent = "", None, False
         self.count = int(np.prod(shape, dtype=np.int64))
+
+    def reduced(self):
+        """The dimension of the parameter that a row or column has not."""
+        return len(self.of.shape) - (1 if self.form == "row" else 2)
 
 
 def state(model, steps, world):
@@ -167,234 +210,44 @@ def state(model, steps, world):
     return tensors + slots
 
 
-AXES = ("pipeline", "replicate", "shard", "expert", "tensor")
+def pure(t):
+    """Values that are a function of name, slot and element: no training makes them."""
+    h, size = crc64(("%s/%s" % (t.fqn, t.slot)).encode()), BYTES[t.dtype]
+    return b"".join(struct.pack("<Q", (h + i * 0x9E3779B97F4A7C15) % 2**64)[:size]
+                    for i in range(t.count))
 
 
-def chunk(array, axis, ways, k):
-    """What coordinate k of `ways` has of an array: torch.chunk."""
-    n = array.shape[axis]
-    c = -(-n // ways)
-    return array.take(range(min(c * k, n), min(c * (k + 1), n)), axis=axis)
+def shape_of(parameter, form, about):
+    """The shape of a slot of a form."""
+    whole = parameter.shape
+    if form == "like":
+        return whole
+    if form == "blockwise":
+        return (-(-parameter.count // about),)
+    if form not in ("row", "row+", "column", "column+"):
+        return about
+    keep = (1,) if "+" in form else ()
+    return whole[:-1] + keep if form.startswith("row") else whole[:-2] + keep + whole[-1:]
 
 
-def matches(pattern, fqn):
-    """The pattern's number, or 0; None when it does not match."""
-    regex = "".join({"*": ".*?", "{i}": "([0-9]{1,18}+)"}.get(p, re.escape(p))
-                    for p in re.split(r"(\*|\{i\})", pattern))
-    match = re.fullmatch(regex, fqn, re.S)
-    return match and int(match.group(1) if match.groups() else 0)
-
-
-class Layout:
-    """Who holds what, as lists of arrays of element numbers, each of them a dense box."""
-
-    def __init__(self, layout, world, tensors):
-        self.layout, self.world, self.tensors = layout, world, tensors
-        self.mesh = [layout["mesh"].get(axis, 1) for axis in AXES]
-        self.ranks = int(np.prod(self.mesh))
-        self.owned = [0] * world
-        self.stages = self.default_stages()
-
-    def coordinates(self, rank):
-        out = {}
-        for axis, size in reversed(list(zip(AXES, self.mesh))):
-            out[axis], rank = rank % size, rank // size
-        return out
-
-    def size(self, axis):
-        return self.mesh[AXES.index(axis)]
-
-    def default_stages(self):
-        units = []
-        for t in self.tensors:
-            if not t.slot and t.role in ("", "frozen") and t.unit and t.unit not in units:
-                units.append(t.unit)
-        each, stage, out = -(-len(units) // self.size("pipeline")), 0, {}
-        for t in self.tensors:
-            if t.unit in units and not t.slot:
-                stage = units.index(t.unit) // each
-            out[t.fqn] = out.get(t.fqn, stage)
-        return out
-
-    def says(self, fqn, member):
-        """The first rule's word, with the number of its pattern."""
-        for rule in self.layout.get("tensors", []):
-            number = matches(rule["pattern"], fqn)
-            if member in rule and number is not None:
-                return rule[member], number
-        return None, 0
-
-    def pinned(self, t, axis):
-        """The coordinate that alone has a tensor, or None."""
-        word, number = self.says(t.fqn, axis)
-        if isinstance(word, dict) and "at" in word:
-            return word["at"]
-        if isinstance(word, dict):
-            return number // -(-word["of"] // self.size(axis))
-        return self.stages[t.fqn] if word is None and axis == "pipeline" else None
-
-    def is_at(self, t, c):
-        return all(self.pinned(t, axis) in (None, c[axis]) for axis in ("pipeline", "expert"))
-
-    def shard(self, t):
-        """A dimension, "flat" or "whole"."""
-        word = self.says(t.fqn, "shard")[0]
-        if word is not None or t.role not in ("", "frozen"):
-            return "whole" if word is None else word
-        if self.layout["kind"] == "fsdp2" and t.shape:
-            return min(self.layout.get("dim", 0), len(t.shape) - 1)
-        return "flat" if self.layout["kind"] == "fsdp1" and t.dtype in FLOATS else "whole"
-
-    def data(self, t):
-        """Whether a tensor is sharded over both shard and expert."""
-        return self.says(t.fqn, "expert")[0] is None
-
-    def data_coordinate(self, t, c):
-        e, s = self.size("expert"), self.size("shard")
-        return (c["shard"] * e + c["expert"], s * e) if self.data(t) else (c["shard"], s)
-
-    def cuts(self, t, c):
-        """What the cuts along expert, tensor and shard leave, section by section."""
-        parts = [np.arange(t.count).reshape(t.shape)]
-        expert, tensor = (self.says(t.fqn, axis)[0] for axis in ("expert", "tensor"))
-        sections = self.says(t.fqn, "sections")[0]
-        if isinstance(expert, int):
-            parts = [chunk(parts[0], expert, self.size("expert"), c["expert"])]
-        if isinstance(tensor, int):
-            if sections:
-                parts = np.split(parts[0], np.cumsum(sections)[:-1], axis=tensor)
-            parts = [chunk(part, tensor, self.size("tensor"), c["tensor"]) for part in parts]
-        shard = self.shard(t)
-        if isinstance(shard, int):
-            k, ways = self.data_coordinate(t, c)
-            if sections and shard == tensor:
-                have = chunk(np.concatenate(parts, axis=shard), shard, ways, k)
-                parts = [part.take([i for i in range(part.shape[shard])
-                                    if np.isin(part.take(i, axis=shard), have).all()], axis=shard)
-                         for part in parts]
-            else:
-                parts = [chunk(part, shard, ways, k) for part in parts]
-        return [part for part in parts if part.size]
-
-    def flat(self, t, c):
-        """What a rank's flat shard has of a tensor."""
-        entries, align, found = 0, 1, None
-        for other in self.tensors:
-            if (other.slot or other.unit != t.unit or self.shard(other) != "flat" or
-                    not self.is_at(other, c)):
-                continue
-            if self.layout["orig_params"]:
-                align = 16 // BYTES[self.layout["forward"] or other.dtype]
-            entries = -(-entries // align) * align
-            parts = self.cuts(other, c)
-            if other.fqn == t.fqn:
-                found = entries, parts
-            entries += sum(part.size for part in parts)
-        k, ways = self.data_coordinate(t, c)
-        if self.layout["orig_params"]:
-            entries = -(-entries // ways) * ways
-        each, (start, parts), out = -(-entries // ways), found, []
-        for part in parts:
-            a, b = (min(max(each * i - start, 0), part.size) for i in (k, k + 1))
-            out += [part[tuple(slice(*x) for x in zip(lo, hi))]
-                    for lo, hi in boxes(part.shape, a, b)]
-            start += part.size
-        return out
-
-    def parts(self, t, rank):
-        """A rank's part of a tensor."""
-        whole = np.arange(t.count).reshape(t.shape)
-        if t.role == "per_rank":
-            return [whole[rank:rank + 1]] if t.count else []
-        if rank >= self.ranks:
-            return []
-        c, of = self.coordinates(rank), t.of or t
-        given = self.says(of.fqn, "boxes")[0]
-        if t.slot and not t.like:
-            return [whole] if given is not None or self.is_at(of, c) else []
-        if given is not None:
-            out = [whole[tuple(slice(*x) for x in zip(box["begin"], box["end"]))]
-                   for box in given if box["rank"] == rank]
-        elif not self.is_at(of, c):
-            return []
-        elif self.shard(of) == "flat":
-            out = self.flat(of, c)
-        else:
-            out = self.cuts(of, c)
-        return sorted(out, key=lambda part: part.flat[0])
-
-    def candidate(self, t, rank):
-        """The coordinates along the free dimensions; None for a rank that is no candidate."""
-        if rank >= self.ranks:
-            return None
-        c, of = self.coordinates(rank), t.of or t
-        alone = t.slot and not t.like
-        given = self.says(of.fqn, "boxes")[0] is not None
-        if not given and not self.is_at(of, c):
-            return None
-        if self.layout.get("owner", c["replicate"]) != c["replicate"]:
-            return None
-        free = [c["replicate"]]
-        if given or self.pinned(of, "pipeline") is None:
-            free.insert(0, c["pipeline"])
-        cut = not alone and self.shard(of) != "whole"
-        if not cut:
-            free.append(c["shard"])
-        expert = self.says(of.fqn, "expert")[0]
-        if given or (self.pinned(of, "expert") is None and
-                     (alone or not (isinstance(expert, int) or (cut and expert is None)))):
-            free.append(c["expert"])
-        if alone or not isinstance(self.says(of.fqn, "tensor")[0], int):
-            free.append(c["tensor"])
-        return tuple(free)
-
-    def owners(self, t):
-        """The ranks that write a tensor; to be called once for each, in order."""
-        ranks, width = range(self.world), BYTES[t.dtype]
-        part = {r: self.parts(t, r) for r in ranks}
-        if t.role == "per_rank":
-            out = set(ranks)
-        elif (not t.slot or t.like) and self.says(t.fqn, "boxes")[0] is not None:
-            sets = {}
-            for r in ranks:
-                if part[r]:
-                    sets.setdefault(b"".join(p.tobytes() for p in part[r]), []).append(r)
-            out = set()
-            for holders in sets.values():
-                out.add(min(holders, key=lambda r: (self.owned[r], r)))
-        else:
-            by = {}
-            for r in ranks:
-                if self.candidate(t, r) is not None:
-                    by.setdefault(self.candidate(t, r), []).append(r)
-            out = set(min(sorted(by.items()),
-                          key=lambda one: (sum(self.owned[r] for r in one[1]), one[0]))[1])
-        for r in out:
-            self.owned[r] += width * sum(p.size for p in part[r])
-        return out, part
-
-
-def boxes(shape, a, b):
-    """FORMAT.md's cut of the interval [a, b) of a row-major tensor."""
-    if a == b:
-        return []
-    if not shape:
-        return [((), ())]
-    q = int(np.prod(shape[1:], dtype=np.int64))
-    first, last = a // q, (b - 1) // q
-    if first == last and b - a != q:
-        return [((first,) + lo, (first + 1,) + hi)
-                for lo, hi in boxes(shape[1:], a - first * q, b - first * q)]
-    out = []
-    if a % q:
-        out += boxes(shape, a, (first + 1) * q)
-        first += 1
-    end = b // q
-    if end > first:
-        out.append(((first,) + (0,) * (len(shape) - 1), (end,) + tuple(shape[1:])))
-    if b % q:
-        out += boxes(shape, end * q, b)
-    return out
+def forms(model):
+    """The inventory of every form, with its data: each parameter is followed by its slots."""
+    tensors = []
+    for entry, slots in model:
+        parameter = Tensor(*entry)
+        tensors.append(parameter)
+        for slot, dtype, form, *more in slots:
+            about, absent = (more + [None, False][len(more):])
+            tensors.append(Tensor(parameter.fqn, dtype, shape_of(parameter, form, about),
+                                  parameter.unit, "", slot, form == "like", parameter))
+            tensors[-1].absent = absent
+            if form != "like":
+                tensors[-1].form = form.rstrip("+")
+            if form == "blockwise":
+                tensors[-1].block = about
+    for t in tensors:
+        t.data = pure(t)
+    return tensors
 
 
 def hdf5_type(dtype):
@@ -531,6 +384,8 @@ def write_index(args, tensors, tables, ties):
     file = h5py.File(os.path.join(args.out, "index.h5"), "w")
     model, optim = file.create_group("model"), file.create_group("optim/state")
     for t in tensors:
+        if t.absent and args.fault != "absent-dataset":
+            continue
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         space = h5py.h5s.create_simple(t.shape) if t.shape else h5py.h5s.create(h5py.h5s.SCALAR)
         for rank, (table, pieces) in tables.items():
@@ -563,10 +418,12 @@ def collect(args, layout, tensors):
         owners, parts = layout.owners(t)
         if number == 0:
             plant(args.fault, tensors, parts)
-        if args.fault == "permute:" + t.fqn and not t.slot:
+        if args.fault == "permute:" + (t.fqn + "/" + t.slot if t.slot else t.fqn):
             permute(t, owners, parts)
         if args.fault == "wrong-owner" and number == 0:
             owners = {(rank + args.world // 2) % args.world for rank in owners}
+        if t.absent and args.fault != "absent-pieces":
+            continue
         for rank in owners:
             table, pieces = tables[rank]
             if parts[rank]:
@@ -593,12 +450,21 @@ def write_manifest(args, tensors, files, layout, units, ties):
             entry["role"] = t.role
         if t.slot:
             entry["like"] = t.like
-        entry["digest"] = "%016x" % crc64(t.data)
+        if t.form:
+            entry["class"] = t.form
+        if t.block:
+            entry["block"] = t.block
+        if t.absent:
+            entry["absent"] = True
+        else:
+            entry["digest"] = "%016x" % crc64(t.data)
         entries.append(entry)
     manifest = {"format": "reshard", "version": 1, "step": args.step, "world": args.world,
                 "layout": layout, "units": units, "tensors": entries,
-                "ties": [{"alias": alias, "of": of} for alias, of in ties.items()],
-                "files": files, "crc64": ""}
+                "ties": [{"alias": alias, "of": of} for alias, of in ties.items()]}
+    if args.model == "forms":
+        manifest["optimizer"] = copy.deepcopy(OPTIMIZER)
+    manifest.update(files=files, crc64="")
     for path, value in args.change:
         *way, last = path.split("/")
         at = manifest
@@ -643,6 +509,8 @@ def main():
     parser.add_argument("--say", help="the layout that the manifest speaks of, if it lies")
     parser.add_argument("--change", type=change, action="append", default=[],
                         help="PATH=JSON: a member of the manifest; null takes it away")
+    parser.add_argument("--absence", action="append", default=[], metavar="FQN/SLOT",
+                        help="a slot that is absent where it would not be, or the other way round")
     parser.add_argument("--index", action="store_true")
     parser.add_argument("--step", type=int, default=3)
     parser.add_argument("--fault", default="")
@@ -651,7 +519,10 @@ def main():
     formula = layout_of(args)
     args.world = args.world or int(np.prod(list(formula["mesh"].values()), dtype=np.int64))
     model, units, ties = MODELS[args.model]
-    tensors = state(model, args.step, args.world)
+    tensors = forms(model) if args.model == "forms" else state(model, args.step, args.world)
+    for t in tensors:
+        if t.slot and "%s/%s" % (t.fqn, t.slot) in args.absence:
+            t.absent = not t.absent
     files = []
     tables = collect(args, Layout(formula, args.world, tensors), tensors)
     for rank, (table, pieces) in tables.items():

@@ -76,7 +76,7 @@ START_TEST(all_files_together_hold_every_element_once)
         ck_assert_int_eq(reshard_layout_open(&layout, model, &options, NULL), RESHARD_OK);
         for (uint64_t holder = 0; holder < options.replicate * options.shard; holder++) {
             struct arena_pieces pieces;
-            ck_assert_int_eq(arena_pieces_of(&pieces, layout, holder), RESHARD_OK);
+            ck_assert_int_eq(arena_pieces_of(&pieces, layout, holder, NULL), RESHARD_OK);
             take_file(model, &options, holder, &pieces, times);
             arena_pieces_release(&pieces);
         }
@@ -104,7 +104,7 @@ START_TEST(a_piece_is_found_by_its_tensor_and_its_very_box)
         struct arena_pieces pieces;
 
         ck_assert_int_eq(reshard_layout_open(&layout, model, &options, NULL), RESHARD_OK);
-        ck_assert_int_eq(arena_pieces_of(&pieces, layout, 0), RESHARD_OK);
+        ck_assert_int_eq(arena_pieces_of(&pieces, layout, 0, NULL), RESHARD_OK);
         for (uint64_t i = 0; i < pieces.count; i++, found++) {
             struct arena_piece *piece = &pieces.piece[i];
             struct reshard_box box = piece->box;
@@ -141,11 +141,11 @@ START_TEST(a_rank_that_owns_nothing_has_no_pieces)
     oracle_add(model, "w", "", RESHARD_DTYPE_F32, 1, (const uint64_t[]){7});
     oracle_add(model, "none", "", RESHARD_DTYPE_F32, 2, (const uint64_t[]){7, 0});
     ck_assert_int_eq(reshard_layout_open(&layout, model, &options, NULL), RESHARD_OK);
-    ck_assert_int_eq(arena_pieces_of(&pieces, layout, 0), RESHARD_OK);
+    ck_assert_int_eq(arena_pieces_of(&pieces, layout, 0, NULL), RESHARD_OK);
     ck_assert_uint_eq(pieces.count, 1);
     ck_assert_uint_eq(pieces.elements[RESHARD_DTYPE_F32], 7);
     arena_pieces_release(&pieces);
-    ck_assert_int_eq(arena_pieces_of(&pieces, layout, 1), RESHARD_OK);
+    ck_assert_int_eq(arena_pieces_of(&pieces, layout, 1, NULL), RESHARD_OK);
     ck_assert_uint_eq(pieces.count, 0);
     arena_pieces_release(&pieces);
     arena_pieces_release(&pieces);

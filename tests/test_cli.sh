@@ -224,6 +224,30 @@ cp -r $checkpoint index
 printf 'x' | dd of=index/index.h5 bs=1 seek=20 conv=notrunc 2>dd.log
 expect 3 "index.h5: HDF5 cannot open it" verify index
 
+# Conditions of the error catalogue (test_catalogue.c) that a command can meet: a file that is short
+# of one byte; before a run, what cannot be; in a run, what was to be refused and was not, or was
+# with other words.
+cp -r $checkpoint short
+truncate -s -1 short/rank-00003.h5
+expect 3 "rank-00003.h5" verify short
+expect 3 "1 of 4 files missing or cut short" inspect short
+cat >uneven.yaml <<END
+scenario: 1
+name: uneven
+about: A cut through a cut, of a size that does not divide.
+model: linear-4x4
+steps:
+  - start: {ranks: 6, layout: {kind: fsdp2, mesh: {tensor: 2}, tensors: {weight: {tensor: 0}}}}
+END
+expect 2 "'weight': dimension 0 of size 4 is cut along shard and another" run uneven.yaml
+expect 2 "uneven sharding is not supported" check uneven.yaml
+sed '/expect: {outcome: refused, message: first}/d' "$suite/refusals.yaml" >twice.yaml
+expect 2 "already and a checkpoint is never overwritten" run twice.yaml
+sed 's/message: first/message: second/' "$suite/refusals.yaml" >words.yaml
+expect 1 "exists already; a checkpoint is never overwritten" run words.yaml
+sed '/verify: {step: 2}/s/$/\n  - save: second\n    expect: {outcome: refused}/' "$suite/refusals.yaml" >granted.yaml
+expect 1 "refused" run granted.yaml
+
 # What may not be read is not damaged. The superuser may read all, unless that is taken away.
 unprivileged=
 rights=-dac_override,-dac_read_search
@@ -259,6 +283,47 @@ expect 1 "not the state of training step 2" verify $stages --scenario "$suite/od
     --step 2
 "$reshard" run -q --keep rules "$suite/tensor-parallel.yaml" >out 2>err
 expect 0 "rule blocks.{i}.attn.qkv.*  tensor 0" inspect rules/tensor-parallel/checkpoints/two
+
+# Optimizer state: how each slot lies, what is absent, and the groups, all of them or a parameter's.
+cat >late.yaml <<END
+scenario: 1
+name: late
+about: Scales of blocks, and a group that begins late.
+model: linear-4x4
+optimizer:
+  name: adam8bit
+  block: 5
+  groups: [{name: late, match: [bias], lr: 0.5, from: 2}]
+steps:
+  - start: {ranks: 2, layout: fsdp1}
+  - train: 1
+  - save: one
+END
+expect 0 "1 passed" run -q --keep late late.yaml
+one=late/late/checkpoints/one
+expect 0 "10 optimizer states (5 absent)" inspect $one
+expect 0 "(1)                                1  absent            blockwise of 5" inspect $one bias
+expect 0 "()                                 1  absent            scalar" inspect $one bias
+expect 0 "weight: exp_avg            u8         (4, 4)                            16  " inspect $one
+expect 0 "  like" inspect $one weight
+check "what is there has a digest" sh -c '! grep -q absent out'
+expect 0 "  late              1  lr 0.5, betas (0.9, 0.999), eps 1e-08, weight_decay 0.0, block 5, from 2" \
+    inspect $one
+expect 0 "  default           1  lr 0.001, " inspect $one
+expect 0 "entry  lr_scheduler  last_epoch 1" inspect $one
+expect 0 "  late " inspect $one bias
+check "a parameter's group alone is shown" sh -c '! grep -q "default \|lr_scheduler" out'
+expect 0 '"absent": true' inspect --json - $one bias
+expect 0 '"absent_count": 5' inspect --json - $one
+expect 0 '"last_epoch": 1' inspect --json - $one
+expect 0 "all as it should be" verify $one --scenario late.yaml --step 1
+sed 's/lr: 0.5/lr: 0.25/' late.yaml >other.yaml
+expect 1 "param group late: lr is 0.5, not 0.25 as in the state of training step 1" \
+    verify $one --scenario other.yaml --step 1
+expect 1 "optimizer's entry lr_scheduler: last_epoch is 1, not 2" verify $one --scenario late.yaml --step 2
+sed '/groups:/d' late.yaml >other.yaml
+expect 1 "param group late: is not in the state of training step 1" \
+    verify $one --scenario other.yaml --step 1
 
 # Names are data: a terminal must not obey them.
 printf '\101\0\0\0\0\0\0\0%s\0\0\0\0' \

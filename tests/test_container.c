@@ -82,7 +82,7 @@ static void make_file(void)
                                             &scalar, false, NULL),
                      RESHARD_OK);
     layout_of(RESHARD_LAYOUT_FSDP1, 2);
-    ck_assert_int_eq(arena_pieces_of(&pieces, layout, 1), RESHARD_OK);
+    ck_assert_int_eq(arena_pieces_of(&pieces, layout, 1, NULL), RESHARD_OK);
     ck_assert_uint_eq(pieces.count, 4);
     write_file(path);
 }
@@ -157,7 +157,7 @@ START_TEST(every_dtype_has_an_arena_that_is_read_back)
     for (int d = RESHARD_DTYPE_NONE + 1; d < RESHARD_DTYPE_COUNT; d++)
         add(reshard_dtype_name((enum reshard_dtype)d), (enum reshard_dtype)d, 40, (uint64_t)d);
     layout_of(RESHARD_LAYOUT_FSDP2, 3);
-    ck_assert_int_eq(arena_pieces_of(&pieces, layout, 1), RESHARD_OK);
+    ck_assert_int_eq(arena_pieces_of(&pieces, layout, 1, NULL), RESHARD_OK);
     write_file(path);
     assert_reads();
     for (int d = RESHARD_DTYPE_NONE + 1; d < RESHARD_DTYPE_COUNT; d++) {

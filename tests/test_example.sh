@@ -27,3 +27,11 @@ expect 'Loaded bit for bit' "$((ranks + 1))" --load-only "$work/saved"
 expect 'exists already' "$ranks" --save-only "$work/saved"
 expect 'cannot open' "$ranks" --load-only "$work/nothing"
 expect 'usage' 1 --no-such-option
+
+# The forms at 3 ranks are those of torch/distributed/fsdp/_flat_param.py for Linear(4, 4): LOCAL has
+# 7 elements a rank, of which rank 2's are the weight's last two, the bias, and one of padding;
+# SHARDED has 2, 2 and 0 rows.
+expect 'There and back bit for bit' "$ranks" --forms
+if [ "$ranks" -eq 3 ]; then
+    diff "$(dirname "$0")/example_forms.txt" "$work/out" || exit 1
+fi

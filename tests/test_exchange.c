@@ -8,8 +8,8 @@
 #include "parallel/exchange.h"
 #include "parallel/proof.h"
 #include "parallel/replicas.h"
+#include "support/drawn.h"
 #include "support/oracle.h"
-#include "support/random_layout.h"
 #include "support/ranks.h"
 #include "support/sample.h"
 #include "support/side.h"
@@ -18,47 +18,6 @@
 #include <string.h>
 
 enum { VALUES = 23, ELEMENTS = 60 };
-
-/* The same numbers on all ranks; one of them says which. */
-static struct test_random start(const struct ranks *ranks, const char *what, uint64_t seed)
-{
-    const char *other = getenv("RESHARD_TEST_SEED");
-
-    if (ranks->rank == 0)
-        return test_random_start(what, seed);
-    return (struct test_random){other ? strtoull(other, NULL, 0) : seed};
-}
-
-static void open_group(struct ranks *ranks, struct reshard_group **group)
-{
-    struct reshard_error error = RESHARD_ERROR_INIT;
-
-    EXPECT_STATUS(ranks, reshard_group_open(group, ranks->comm, &ranks->options, &error),
-                  RESHARD_OK, &error);
-}
-
-static void draw_layout(struct random_layout *out, struct test_random *random,
-                        const struct reshard_model *model, uint64_t world)
-{
-    random_layout_open(out, random, model, world);
-    while (!oracle_accepts(model, &out->options)) {
-        random_layout_close(out);
-        random_layout_open(out, random, model, world);
-    }
-}
-
-/* A model of which some layouts are possible at all: its rows are for this world. */
-static struct reshard_model *draw_model(struct test_random *random, uint64_t world)
-{
-    const struct reshard_layout_options plain = {.kind = RESHARD_LAYOUT_DDP, .world = world};
-    struct reshard_model *model = random_model(random, world, ELEMENTS);
-
-    while (!oracle_accepts(model, &plain)) {
-        reshard_model_close(model);
-        model = random_model(random, world, ELEMENTS);
-    }
-    return model;
-}
 
 /* ---- any layout to any other ----------------------------------------------------------------- */
 
@@ -72,9 +31,9 @@ static bool open_pair(struct pair *pair, struct ranks *ranks, struct test_random
 {
     const uint64_t world = (uint64_t)ranks->size, devices = test_random_below(random, 4);
 
-    pair->model = draw_model(random, world);
-    draw_layout(&pair->from, random, pair->model, world);
-    draw_layout(&pair->to, random, pair->model, world);
+    pair->model = drawn_model(random, world, ELEMENTS);
+    drawn_layout(&pair->from, random, pair->model, world);
+    drawn_layout(&pair->to, random, pair->model, world);
     const bool source = side_open(&pair->source, ranks, pair->model, &pair->from.options,
                                   devices & 1, RESHARD_ROLE_COUNT);
     const bool target = side_open(&pair->target, ranks, pair->model, &pair->to.options, devices & 2,
@@ -147,10 +106,10 @@ static void check_moved(struct ranks *ranks, const struct pair *pair, enum resha
 static void any_layout_becomes_any_other(struct ranks *ranks)
 {
     static const uint64_t budgets[] = {0, 4096, 1};
-    struct test_random random = start(ranks, "pairs of layouts", 1);
+    struct test_random random = drawn_start(ranks, "pairs of layouts", 1);
     struct reshard_group *group;
 
-    open_group(ranks, &group);
+    group = ranks_group(ranks);
     for (int round = 0; round < 150; round++) {
         const struct reshard_exchange_options options = {
             .part = (enum reshard_part)(round % 5 < 3 ? 0 : round % 5 - 2),
@@ -184,7 +143,7 @@ static void tensors_beyond_the_budget_move_in_parts(struct ranks *ranks)
     struct reshard_model *model;
     struct reshard_group *group;
 
-    open_group(ranks, &group);
+    group = ranks_group(ranks);
     EXPECT(ranks, !reshard_model_open(&model));
     EXPECT(ranks, !reshard_model_add(model, "w", "", RESHARD_DTYPE_F32, &shape, NULL));
     if (side_open(&source, ranks, model, &from, true, RESHARD_ROLE_COUNT) &&
@@ -220,7 +179,7 @@ static bool open_fixed(struct fixed *fixed, struct ranks *ranks, bool on_device)
     fixed->from = (struct reshard_layout_options){.kind = RESHARD_LAYOUT_DDP, .replicate = world};
     fixed->to = (struct reshard_layout_options){.kind = RESHARD_LAYOUT_FSDP2, .shard = world};
     fixed->model = sample_model();
-    open_group(ranks, &fixed->group);
+    fixed->group = ranks_group(ranks);
     const bool source =
         side_open(&fixed->source, ranks, fixed->model, &fixed->from, on_device, RESHARD_ROLE_COUNT);
     const bool target =
@@ -411,7 +370,7 @@ static void a_buffer_that_moves_and_has_no_memory_is_named(struct ranks *ranks)
     struct reshard_model *model = sample_model();
     struct reshard_group *group;
 
-    open_group(ranks, &group);
+    group = ranks_group(ranks);
     EXPECT(ranks, !reshard_model_add_role(model, "cache", "", RESHARD_DTYPE_F32, &shape,
                                           RESHARD_ROLE_TRANSIENT, 0, NULL));
     for (int i = 0; i < 2; i++) {
@@ -447,18 +406,18 @@ static uint64_t spread_bytes(const struct side *side)
 
 static void every_replica_gets_what_the_owner_has_and_once(struct ranks *ranks)
 {
-    struct test_random random = start(ranks, "spreading", 2);
+    struct test_random random = drawn_start(ranks, "spreading", 2);
     struct reshard_group *group;
 
-    open_group(ranks, &group);
+    group = ranks_group(ranks);
     for (int round = 0; round < 80; round++) {
-        struct reshard_model *model = draw_model(&random, (uint64_t)ranks->size);
+        struct reshard_model *model = drawn_model(&random, (uint64_t)ranks->size, ELEMENTS);
         struct reshard_error error = RESHARD_ERROR_INIT;
         struct random_layout drawn;
         struct side side;
         uint64_t sums[2] = {0, 0};
-        bool chosen[64];
-        draw_layout(&drawn, &random, model, (uint64_t)ranks->size);
+        bool chosen[128];
+        drawn_layout(&drawn, &random, model, (uint64_t)ranks->size);
         const bool ready = side_open(&side, ranks, model, &drawn.options,
                                      test_random_below(&random, 2), RESHARD_ROLE_COUNT);
         for (uint32_t t = 0; ready && t < side.tensors; t++) {

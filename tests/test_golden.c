@@ -30,9 +30,20 @@ struct golden {
     uint64_t step;
     struct parameter parameter[PARAMETERS_MAX]; /* ends with a NULL name */
     const char *alias, *of;                     /* a tie, or NULL */
+    enum reshard_optimizer_name optimizer;      /* NONE stands for AdamW, without param groups */
     enum reshard_dtype moments;
-    bool flattens; /* the floats of each unit have one dtype, so that fsdp1 can have it */
+    uint64_t block;
+    const struct reshard_optimizer_group *group; /* before the group "default" */
+    uint32_t group_count;
+    const char *late; /* the parameter whose states are absent, or NULL */
+    bool flattens;    /* the floats of each unit have one dtype, so that fsdp1 can have it */
     uint64_t digest[TENSORS_MAX];
+};
+
+static const char *const biases[] = {"*.bias"}, *const late[] = {"late.*"};
+static const struct reshard_optimizer_group factored_groups[] = {
+    {"biases", biases, 1, {.lr = 0.02, .weight_decay = 0.5, .from = 1}},
+    {"late", late, 1, {.lr = 1e-3, .from = 5}},
 };
 
 static const struct golden goldens[] = {
@@ -90,14 +101,46 @@ static const struct golden goldens[] = {
                 0xc9e192ded4fac1d3, 0x27513c9cc45746e1, 0x00e8dc35238cb81f, 0xf4fb88e76d90c581,
                 0xc085c24f46186157, 0x00e8dc35238cb81f, 0x86e02de40ebd8b1c, 0x317ed795f23c5dce,
                 0x00e8dc35238cb81f, 0x7bc236a827e657a3, 0x644cf5ad4beb5843, 0x00e8dc35238cb81f}},
+    {.name = "factored-fsdp1",
+     .step = 2,
+     .parameter = {{"embed.weight", "", RESHARD_DTYPE_F32, {2, {5, 3}}},
+                   {"embed.bias", "", RESHARD_DTYPE_F32, {1, {5}}},
+                   {"stack.weight", "stack", RESHARD_DTYPE_F32, {3, {2, 3, 4}}},
+                   {"late.weight", "late", RESHARD_DTYPE_F32, {2, {3, 2}}}},
+     .optimizer = RESHARD_OPTIMIZER_ADAFACTOR,
+     .moments = RESHARD_DTYPE_F32,
+     .group = factored_groups,
+     .group_count = 2,
+     .late = "late.weight",
+     .flattens = true,
+     .digest = {0x5cb758a2bafebe52, 0x03fd80e1f78c2a9b, 0x4e93e7de06fa16b4, 0x35e5cefb834ca0bf,
+                0x0a23bc834af9dfe2, 0xd8ee5a7efb433934, 0x9013adfff5d818ea, 0xcd3a9711cba32000,
+                0x9013adfff5d818ea, 0x0a0bf2d29f3256b9, 0x8a66365295a4a4bb, 0x9013adfff5d818ea}},
+    {.name = "blocks-hsdp",
+     .step = 3,
+     .parameter = {{"in.weight", "", RESHARD_DTYPE_BF16, {2, {7, 5}}},
+                   {"in.bias", "", RESHARD_DTYPE_BF16, {1, {7}}},
+                   {"scale", "", RESHARD_DTYPE_BF16, {0, {0}}}},
+     .optimizer = RESHARD_OPTIMIZER_ADAM8BIT,
+     .block = 8,
+     .flattens = true,
+     .digest = {0x0e8aa8b7cadc7b74, 0xe08367fe73d138e5, 0x22dfe4427e60fcc9, 0xbbe6056810ea1f06,
+                0x2232644cc7096c62, 0x27bab8fa03248e82, 0x4fda5f548c2c70bc, 0x1102428f497547d2,
+                0x8e666eb3fae5420b, 0x4dad9cad80e67aa7, 0x03b82d397f2919d0, 0xaa312a5e27fa2932,
+                0x1102428f497547d2, 0xac83edcd67c06036, 0xff00000000000000, 0xf1c9607ecc9df645,
+                0x4d5b591e08a370a5, 0x1102428f497547d2}},
 };
 
 enum { GOLDENS = sizeof goldens / sizeof *goldens };
 
 static struct reshard_model *model_of(struct ranks *ranks, const struct golden *golden)
 {
-    const struct reshard_optimizer adamw = {.name = RESHARD_OPTIMIZER_ADAMW,
-                                            .dtype = golden->moments};
+    const struct reshard_optimizer optimizer = {.name = golden->optimizer ? golden->optimizer
+                                                                          : RESHARD_OPTIMIZER_ADAMW,
+                                                .dtype = golden->moments,
+                                                .hyper = {.block = golden->block},
+                                                .group = golden->group,
+                                                .group_count = golden->group_count};
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct reshard_model *model = NULL;
     enum reshard_status status = reshard_model_open(&model);
@@ -107,7 +150,7 @@ static struct reshard_model *model_of(struct ranks *ranks, const struct golden *
     if (!status && golden->alias)
         status = reshard_model_tie(model, golden->alias, golden->of, &error);
     if (!status)
-        status = reshard_optimizer_extend(model, &adamw, &error);
+        status = reshard_optimizer_extend(model, &optimizer, &error);
     EXPECT_STATUS(ranks, status, RESHARD_OK, &error);
     return model;
 }
@@ -152,26 +195,104 @@ static void bench_close(struct bench *bench)
 
 /* ---- golden ---------------------------------------------------------------------------------- */
 
+/* Groups of the golden's names and members, without values: a load must add them all. */
+static struct reshard_groups *empty_groups(struct ranks *ranks, const struct golden *golden)
+{
+    const struct reshard_optimizer optimizer = {.group = golden->group,
+                                                .group_count = golden->group_count};
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct reshard_groups *groups = NULL;
+    enum reshard_status status = reshard_groups_open(&groups);
+
+    for (uint32_t g = 0; !status && g <= golden->group_count; g++)
+        status = reshard_groups_add(
+            groups, g < golden->group_count ? golden->group[g].name : "default", &error);
+    for (const struct parameter *p = golden->parameter; !status && p->fqn; p++)
+        status = reshard_groups_add_member(groups, reshard_optimizer_group_of(&optimizer, p->fqn),
+                                           p->fqn, &error);
+    EXPECT_STATUS(ranks, status, RESHARD_OK, &error);
+    return groups;
+}
+
+static bool is_number(const struct reshard_value *value, double number)
+{
+    const struct reshard_value expected = {.kind = RESHARD_VALUE_NUMBER, .number = number};
+
+    return value && reshard_value_equal(value, &expected);
+}
+
+static bool is_integer(const struct reshard_value *value, int64_t integer)
+{
+    const struct reshard_value expected = {.kind = RESHARD_VALUE_INTEGER, .integer = integer};
+
+    return value && reshard_value_equal(value, &expected);
+}
+
+/* What the golden's groups have of all hyperparameters, and its one entry. */
+static void check_groups(struct ranks *ranks, const struct golden *golden,
+                         const struct reshard_groups *groups)
+{
+    uint32_t entry;
+
+    for (uint32_t g = 0; g < golden->group_count; g++) {
+        const struct reshard_hyper *hyper = &golden->group[g].hyper;
+        EXPECT(ranks, is_number(reshard_groups_get(groups, g, "lr"), hyper->lr));
+        EXPECT(ranks,
+               is_number(reshard_groups_get(groups, g, "weight_decay"), hyper->weight_decay));
+        EXPECT(ranks, is_integer(reshard_groups_get(groups, g, "from"), (int64_t)hyper->from));
+    }
+    if (golden->block)
+        EXPECT(ranks, is_integer(reshard_groups_get(groups, golden->group_count, "block"),
+                                 (int64_t)golden->block));
+    if (EXPECT(ranks, !reshard_groups_entry_find(groups, "lr_scheduler", &entry)))
+        EXPECT(ranks, is_integer(reshard_groups_entry_get(groups, entry, "last_epoch"),
+                                 (int64_t)golden->step));
+}
+
+/* Absent are all states of one parameter, and no other. */
+static void check_absence(struct ranks *ranks, const struct golden *golden,
+                          const struct reshard_state *state, const struct reshard_report *report)
+{
+    const struct reshard_model *model = reshard_layout_model(reshard_state_layout(state));
+    uint64_t absent = 0;
+
+    for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
+        const bool expected = golden->late && reshard_tensor_is_slot(tensor) &&
+                              strcmp(tensor->fqn, golden->late) == 0;
+        EXPECT(ranks, reshard_state_is_absent(state, t) == expected);
+        absent += expected;
+    }
+    EXPECT(ranks, report->tensors_absent == absent);
+}
+
 static void load_golden(struct ranks *ranks, struct reshard_group *group,
                         const struct golden *golden, const struct reshard_layout_options *options)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct reshard_report report = {.step = 0};
+    struct reshard_groups *groups =
+        golden->optimizer ? empty_groups(ranks, golden) : NULL; /* the first ones have none */
+    const struct reshard_load_options load = {.groups = groups};
     uint64_t digest[TENSORS_MAX] = {0};
     struct bench bench;
     char path[512];
 
     snprintf(path, sizeof path, GOLDEN "/%s", golden->name);
     if (bench_open(&bench, ranks, golden, options) &&
-        EXPECT_STATUS(ranks, reshard_load(group, bench.state, path, NULL, &report, &error),
+        EXPECT_STATUS(ranks, reshard_load(group, bench.state, path, &load, &report, &error),
                       RESHARD_OK, &error)) {
         EXPECT(ranks, report.step == golden->step);
+        check_absence(ranks, golden, bench.state, &report);
+        if (groups)
+            check_groups(ranks, golden, groups);
         EXPECT(ranks, report.bytes_moved == report.bytes_unique);
         EXPECT_STATUS(ranks,
                       reshard_state_digest(group, bench.state, RESHARD_PART_ALL, digest, &error),
                       RESHARD_OK, &error);
         EXPECT(ranks, memcmp(digest, golden->digest, sizeof digest) == 0);
     }
+    reshard_groups_close(groups);
     bench_close(&bench);
 }
 

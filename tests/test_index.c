@@ -93,7 +93,7 @@ static void write_rank(uint64_t rank)
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct manifest_file *const file = &files[manifest.file_count];
     const struct container_identity identity = {STEP, rank, RANKS};
-    ck_assert_int_eq(arena_pieces_of(&pieces, layout, rank), RESHARD_OK);
+    ck_assert_int_eq(arena_pieces_of(&pieces, layout, rank, NULL), RESHARD_OK);
     if (pieces.count == 0)
         return;
     for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++)

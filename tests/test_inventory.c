@@ -2,6 +2,7 @@
  * Inventories: the model files of the repository have the parameters that the real models have, the
  * format says what it means, and whatever is wrong with a file is told with its line.
  */
+#include "core/optimizer.h"
 #include "sim/inventory.h"
 #include "sim/scenario.h"
 #include "support/scratch.h"
@@ -166,6 +167,31 @@ START_TEST(a_world_gives_per_rank_tensors_their_rows_and_leaves_all_else)
     ck_assert_int_eq(inventory_for_world(&same, model, UINT64_MAX, &error), RESHARD_EOVERFLOW);
     ck_assert_ptr_null(same);
     reshard_model_close(large);
+    reshard_model_close(model);
+}
+END_TEST
+
+START_TEST(a_world_keeps_slots_of_every_class_as_they_are)
+{
+    static const char *const names[] = {"sgd", "adam", "adamw", "adafactor", "adam8bit", "muon"};
+    struct reshard_optimizer optimizer = {.dtype = RESHARD_DTYPE_BF16};
+    struct reshard_model *model = open_model("odd-one-out.yaml");
+    struct reshard_model *same = NULL;
+    struct reshard_model *large = NULL;
+    ck_assert(reshard_optimizer_from_name(names[_i], &optimizer.name));
+    optimizer.hyper = reshard_optimizer_defaults(optimizer.name);
+    optimizer.hyper.momentum = 0.5;
+    optimizer.hyper.block = 3;
+    ck_assert_int_eq(reshard_optimizer_extend(model, &optimizer, NULL), RESHARD_OK);
+    ck_assert_int_eq(inventory_for_world(&same, model, 1, NULL), RESHARD_OK);
+    ck_assert_int_eq(inventory_for_world(&large, model, 5, NULL), RESHARD_OK);
+    ck_assert_uint_eq(reshard_model_hash(same), reshard_model_hash(model));
+    for (uint32_t i = 0; i < reshard_model_tensor_count(model); i++)
+        if (reshard_tensor_is_slot(reshard_model_tensor(model, i)))
+            ck_assert_uint_eq(reshard_model_tensor_hash(large, i),
+                              reshard_model_tensor_hash(model, i));
+    reshard_model_close(large);
+    reshard_model_close(same);
     reshard_model_close(model);
 }
 END_TEST
@@ -372,6 +398,7 @@ int main(void)
         models, mixtral_has_its_46702792704_parameters_with_experts_stacked_in_units_of_their_own);
     tcase_add_test(models, the_odd_one_out_has_every_role_and_kind_of_dtype);
     tcase_add_test(models, a_world_gives_per_rank_tensors_their_rows_and_leaves_all_else);
+    tcase_add_loop_test(models, a_world_keeps_slots_of_every_class_as_they_are, 0, 6);
     tcase_add_test(models, small_models_have_their_parameters);
     tcase_add_test(models, sections_repeat_and_count_in_the_order_of_the_file);
     tcase_add_test(models, the_parameters_dtype_replaces_that_of_float_parameters_only);

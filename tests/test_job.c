@@ -32,6 +32,21 @@ static void close_scenario(void)
     scratch_remove(folder);
 }
 
+/* Open a scenario of that text. */
+static void open_text(const char *text)
+{
+    char *file = NULL;
+    folder = scratch_make("job");
+    (void)snprintf(path, sizeof(path), "%s/job.json", folder);
+    ck_assert_int_ge(asprintf(&file, "%s/written.yaml", folder), 0);
+    FILE *out = fopen(file, "we");
+    ck_assert_ptr_nonnull(out);
+    ck_assert_int_ge(fputs(text, out), 0);
+    ck_assert_int_eq(fclose(out), 0);
+    ck_assert_int_eq(scenario_open(&scenario, file, NULL, NULL, stderr), RESHARD_OK);
+    free(file);
+}
+
 /* A scenario that has every kind of step and of layout, and whose model depends on the world. */
 static void open_rich(void)
 {
@@ -50,16 +65,7 @@ static void open_rich(void)
         "  - save: one\n"
         "  - start: {ranks: 2, layout: ddp}\n"
         "  - load: {name: one, reading: cheapest}\n";
-    char *file = NULL;
-    folder = scratch_make("job");
-    (void)snprintf(path, sizeof(path), "%s/job.json", folder);
-    ck_assert_int_ge(asprintf(&file, "%s/rich.yaml", folder), 0);
-    FILE *out = fopen(file, "we");
-    ck_assert_ptr_nonnull(out);
-    ck_assert_int_ge(fputs(text, out), 0);
-    ck_assert_int_eq(fclose(out), 0);
-    ck_assert_int_eq(scenario_open(&scenario, file, NULL, NULL, stderr), RESHARD_OK);
-    free(file);
+    open_text(text);
 }
 
 static struct job *compile(uint64_t world)
@@ -105,7 +111,6 @@ START_TEST(a_job_is_read_back_as_it_was_compiled)
         ck_assert(read->simulated);
         ck_assert_uint_eq(reshard_model_hash(read->model), reshard_model_hash(scenario->model));
         ck_assert_mem_eq(&read->cluster, &job->cluster, sizeof(job->cluster));
-        ck_assert(read->optimizer.lr == job->optimizer.lr);
         ck_assert_int_eq(read->layout.kind, job->layout.kind);
         ck_assert_uint_eq(read->layout.replicate, job->layout.replicate);
         ck_assert_uint_eq(read->layout.shard, job->layout.shard);
@@ -175,6 +180,111 @@ START_TEST(a_per_rank_tensor_has_a_row_for_each_rank_of_its_world)
 }
 END_TEST
 
+/* Every optimizer, with groups; its slots are of every class. */
+static const char *const optimizers[] = {
+    "{name: sgd, groups: [{name: g, match: ['*.b', w], momentum: 0.3, from: 7}]}",
+    "{name: sgd, lr: 0.1, groups: [{name: g, match: [c], nesterov: true}, {name: h, match: [w]}]}",
+    "{name: adam, lr: 0.3, groups: [{name: g, match: [w], amsgrad: true, betas: [0.1, 0.7]}]}",
+    "{name: adamw, eps: 1e-300, weight_decay: 0.7}",
+    "adafactor",
+    "{name: adam8bit, block: 5, groups: [{name: g, match: [deep.b], block: 3}]}",
+    "{name: muon, groups: [{name: g, match: [w], nesterov: false, from: 2}]}",
+};
+
+static void open_optimizer(const char *optimizer)
+{
+    char text[1024];
+    (void)snprintf(text, sizeof(text),
+                   "scenario: 1\nname: o\nabout: An optimizer.\noptimizer: %s\n"
+                   "model: {tensors: {w: [7, 3], deep.b: [2, 3, 5], c: [3], f: []}}\n"
+                   "steps:\n  - start: {ranks: 2, layout: fsdp2}\n",
+                   optimizer);
+    open_text(text);
+}
+
+static void assert_same_hyper(const struct reshard_hyper *read, const struct reshard_hyper *hyper)
+{
+    ck_assert(read->lr == hyper->lr && read->eps == hyper->eps);
+    ck_assert(read->beta1 == hyper->beta1 && read->beta2 == hyper->beta2);
+    ck_assert(read->weight_decay == hyper->weight_decay && read->momentum == hyper->momentum);
+    ck_assert_int_eq(read->nesterov, hyper->nesterov);
+    ck_assert_int_eq(read->amsgrad, hyper->amsgrad);
+    ck_assert_uint_eq(read->block, hyper->block);
+    ck_assert_uint_eq(read->from, hyper->from);
+}
+
+static void assert_same_optimizer(const struct reshard_optimizer *read,
+                                  const struct reshard_optimizer *optimizer)
+{
+    ck_assert_int_eq(read->name, optimizer->name);
+    ck_assert_int_eq(read->dtype, optimizer->dtype);
+    assert_same_hyper(&read->hyper, &optimizer->hyper);
+    ck_assert_uint_eq(read->group_count, optimizer->group_count);
+    for (uint32_t g = 0; g < read->group_count; g++) {
+        const struct reshard_optimizer_group *group = &read->group[g];
+        ck_assert_str_eq(group->name, optimizer->group[g].name);
+        assert_same_hyper(&group->hyper, &optimizer->group[g].hyper);
+        ck_assert_uint_eq(group->pattern_count, optimizer->group[g].pattern_count);
+        for (uint32_t i = 0; i < group->pattern_count; i++)
+            ck_assert_str_eq(group->pattern[i], optimizer->group[g].pattern[i]);
+    }
+}
+
+START_TEST(an_optimizer_its_groups_and_slots_are_read_back_as_they_were_compiled)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct job *read = NULL;
+    open_optimizer(optimizers[_i]);
+    write_world(0);
+    ck_assert_msg(job_read(&read, path, &error) == RESHARD_OK, "%s", error.text);
+    assert_same_optimizer(&read->optimizer, &scenario->optimizer);
+    ck_assert_uint_eq(reshard_model_tensor_count(read->model),
+                      reshard_model_tensor_count(scenario->model));
+    for (uint32_t t = 0; t < reshard_model_tensor_count(read->model); t++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(read->model, t);
+        const struct reshard_tensor *was = reshard_model_tensor(scenario->model, t);
+        ck_assert_str_eq(tensor->slot, was->slot);
+        ck_assert_int_eq(tensor->slot_class, was->slot_class);
+        ck_assert_int_eq(tensor->dtype, was->dtype);
+        ck_assert_uint_eq(tensor->block, was->block);
+        ck_assert_uint_eq(tensor->shape.ndim, was->shape.ndim);
+        for (uint32_t d = 0; d < was->shape.ndim; d++)
+            ck_assert_uint_eq(tensor->shape.size[d], was->shape.size[d]);
+    }
+    ck_assert_uint_eq(reshard_model_hash(read->model), reshard_model_hash(scenario->model));
+    job_close(read);
+    close_scenario();
+}
+END_TEST
+
+START_TEST(slots_of_every_class_are_read_back_though_no_optimizer_makes_them)
+{
+    static const struct reshard_slot slots[] = {
+        {"row", RESHARD_DTYPE_F32, RESHARD_CLASS_ROW, 0, false, {0}},
+        {"kept_row", RESHARD_DTYPE_F16, RESHARD_CLASS_ROW, 0, true, {0}},
+        {"column", RESHARD_DTYPE_BF16, RESHARD_CLASS_COLUMN, 0, false, {0}},
+        {"kept_column", RESHARD_DTYPE_F64, RESHARD_CLASS_COLUMN, 0, true, {0}},
+        {"scales", RESHARD_DTYPE_F32, RESHARD_CLASS_BLOCKWISE, 4, false, {0}},
+        {"basis", RESHARD_DTYPE_C64, RESHARD_CLASS_REPLICATED, 0, false, {2, {3, 0}}},
+        {"count", RESHARD_DTYPE_I64, RESHARD_CLASS_SCALAR, 0, false, {0}},
+        {"bytes", RESHARD_DTYPE_U8, RESHARD_CLASS_OPAQUE, 0, false, {1, {11}}},
+    };
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct job *read = NULL;
+    open_optimizer("adamw");
+    struct job *job = compile(0);
+    for (size_t i = 0; i < sizeof(slots) / sizeof(*slots); i++)
+        ck_assert_int_eq(reshard_model_add_state(job->model, "deep.b", &slots[i], NULL),
+                         RESHARD_OK);
+    ck_assert_int_eq(job_write(job, path, &error), RESHARD_OK);
+    ck_assert_msg(job_read(&read, path, &error) == RESHARD_OK, "%s", error.text);
+    ck_assert_uint_eq(reshard_model_hash(read->model), reshard_model_hash(job->model));
+    job_close(read);
+    job_close(job);
+    close_scenario();
+}
+END_TEST
+
 START_TEST(worlds_share_the_scenarios_steps_out_and_leave_none)
 {
     uint64_t steps = 0;
@@ -232,6 +342,17 @@ END_TEST
     "[{\"fqn\": \"a\", \"unit\": \"\", \"dtype\": \"" dtype "\", \"shape\": " shape                \
     ", \"role\": \"" role "\", \"other_world\": 0}]"
 
+#define SLOT(shape, class, block)                                                                  \
+    "[{\"fqn\": \"a\", \"unit\": \"\", \"dtype\": \"f32\", \"shape\": [4, 2], \"role\": "          \
+    "\"parameter\", \"other_world\": 0}, {\"fqn\": \"a\", \"slot\": \"s\", \"dtype\": \"f32\", "   \
+    "\"shape\": " shape ", \"class\": \"" class "\", \"block\": " block                            \
+                                                ", \"keeps_dimension\": false}]"
+#define HYPER(lr)                                                                                  \
+    "{\"lr\": " lr ", \"beta1\": 0.9, \"beta2\": 0.9, \"eps\": 0.1, \"weight_decay\": 0, "         \
+    "\"momentum\": 0, \"nesterov\": false, \"amsgrad\": false, \"block\": 1, \"from\": 1}"
+#define OPTIMIZER(name, hyper, groups)                                                             \
+    "{\"name\": \"" name "\", \"dtype\": \"f32\", \"hyper\": " hyper ", \"groups\": " groups "}"
+
 /* Members that are put in place of what was written, and what must be said. */
 static const struct {
     const char *member;
@@ -259,6 +380,26 @@ static const struct {
     {"tensors", TENSOR("f32", "[1,1,1,1,1,1,1,1,1]", "parameter"),
      "'shape' must be of fewer dimensions"},
     {"tensors", TENSOR("f32", "[1]", "constant"), "'role' must be a role"},
+    {"tensors", SLOT("[4]", "rows", "0"), "'class' must be a class"},
+    {"tensors", SLOT("[2]", "row", "0"), "'shape' must be what the slot's class gives it"},
+    {"tensors", SLOT("[3]", "blockwise", "4"), "'shape' must be what the slot's class gives it"},
+    {"tensors", SLOT("[2]", "blockwise", "0"),
+     "slot 's' of 'a': a block has 1 to 2^63 - 1 elements"},
+    {"tensors", "[{\"fqn\": \"a\", \"slot\": \"s\"}]", "a slot must have 7 members, not 2"},
+    {"optimizer", "{}", "optimizer must have 4 members, not 0"},
+    {"optimizer", OPTIMIZER("adan", HYPER("1"), "[]"), "'name' must be an optimizer"},
+    {"optimizer", OPTIMIZER("sgd", "{}", "[]"), "hyper must have 10 members, not 0"},
+    {"optimizer", OPTIMIZER("sgd", HYPER("\"1\""), "[]"), "'lr' must be a number"},
+    {"optimizer", OPTIMIZER("sgd", HYPER("1"), "{}"), "'groups' must be an array"},
+    {"optimizer", OPTIMIZER("sgd", HYPER("1"), "[{}]"), "a group must have 3 members, not 0"},
+    {"optimizer",
+     OPTIMIZER("sgd", HYPER("1"),
+               "[{\"name\": \"g\", \"match\": [\"a\", 1], \"hyper\": " HYPER("1") "}]"),
+     "'match' must be patterns"},
+    {"optimizer",
+     OPTIMIZER("sgd", HYPER("1"),
+               "[{\"name\": \"g\", \"match\": [\"{i}{i}\"], \"hyper\": " HYPER("1") "}]"),
+     "'match' must be patterns"},
     {"ties", "[{\"alias\": \"b\", \"of\": \"nobody\"}]", "nobody"},
     {"layout", "null", "layout: an object is needed"},
     {"layout", "{\"kind\": \"fsdp3\", \"mesh\": {}}", "layout.kind"},
@@ -392,10 +533,15 @@ int main(void)
     Suite *suite = suite_create("job");
     TCase *jobs = tcase_create("files");
     TCase *rich = tcase_create("rich");
+    TCase *trained = tcase_create("optimizers");
     TCase *results = tcase_create("results");
     tcase_add_checked_fixture(rich, open_rich, close_scenario);
     tcase_add_test(rich, layouts_forms_and_readings_are_read_back_as_they_were_compiled);
     tcase_add_test(rich, a_per_rank_tensor_has_a_row_for_each_rank_of_its_world);
+    tcase_add_loop_test(trained,
+                        an_optimizer_its_groups_and_slots_are_read_back_as_they_were_compiled, 0,
+                        (int)(sizeof(optimizers) / sizeof(*optimizers)));
+    tcase_add_test(trained, slots_of_every_class_are_read_back_though_no_optimizer_makes_them);
     tcase_add_checked_fixture(jobs, open_scenario, close_scenario);
     tcase_add_test(jobs, a_job_is_read_back_as_it_was_compiled);
     tcase_add_test(jobs, worlds_share_the_scenarios_steps_out_and_leave_none);
@@ -411,6 +557,7 @@ int main(void)
                         (int)(sizeof(wrong_lines) / sizeof(*wrong_lines)));
     suite_add_tcase(suite, jobs);
     suite_add_tcase(suite, rich);
+    suite_add_tcase(suite, trained);
     suite_add_tcase(suite, results);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

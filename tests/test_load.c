@@ -7,8 +7,8 @@
 #include "core/cast.h"
 #include "parallel/load.h"
 #include "parallel/save.h"
+#include "support/drawn.h"
 #include "support/oracle.h"
-#include "support/random_layout.h"
 #include "support/ranks.h"
 #include "support/sample.h"
 #include "support/side.h"
@@ -18,14 +18,6 @@
 #include <string.h>
 
 enum { VALUES = 41 };
-
-static void open_group(struct ranks *ranks, struct reshard_group **group)
-{
-    struct reshard_error error = RESHARD_ERROR_INIT;
-
-    EXPECT_STATUS(ranks, reshard_group_open(group, ranks->comm, &ranks->options, &error),
-                  RESHARD_OK, &error);
-}
 
 /* A smaller world, of the first ranks; whether this rank is of it. */
 static bool open_first(struct ranks *all, int size, struct ranks *some)
@@ -54,7 +46,7 @@ static void save_as(struct ranks *ranks, const struct reshard_model *model,
     struct reshard_group *group;
     struct side side;
 
-    open_group(ranks, &group);
+    group = ranks_group(ranks);
     if (side_open(&side, ranks, model, options, on_device, RESHARD_ROLE_COUNT)) {
         side_fill_all(&side, VALUES);
         EXPECT_STATUS(ranks, reshard_save(group, side.state, path, &how, NULL, &error), RESHARD_OK,
@@ -71,7 +63,7 @@ static enum reshard_status load_into(struct ranks *ranks, struct side *side, con
     struct reshard_group *group;
     enum reshard_status status;
 
-    open_group(ranks, &group);
+    group = ranks_group(ranks);
     status = reshard_load(group, side->state, path, options, report, error);
     EXPECT(ranks, ranks_same_text(ranks->comm, error->text));
     reshard_group_close(group);
@@ -84,25 +76,6 @@ static void path_of(const struct ranks *ranks, const char *name, char *path, siz
 }
 
 /* ---- any layout to any other ----------------------------------------------------------------- */
-
-static struct test_random start(const struct ranks *ranks, const char *what, uint64_t seed)
-{
-    const char *other = getenv("RESHARD_TEST_SEED");
-
-    if (ranks->rank == 0)
-        return test_random_start(what, seed);
-    return (struct test_random){other ? strtoull(other, NULL, 0) : seed};
-}
-
-static void draw_layout(struct random_layout *out, struct test_random *random,
-                        const struct reshard_model *model, uint64_t world)
-{
-    random_layout_open(out, random, model, world);
-    while (!oracle_accepts(model, &out->options)) {
-        random_layout_close(out);
-        random_layout_open(out, random, model, world);
-    }
-}
 
 static bool has_rows(const struct reshard_model *model)
 {
@@ -142,7 +115,7 @@ static void load_drawn(struct ranks *all, struct test_random *random,
     struct ranks some;
     struct side side;
 
-    draw_layout(&drawn, random, model, (uint64_t)size);
+    drawn_layout(&drawn, random, model, (uint64_t)size);
     if (open_first(all, size, &some)) {
         if (side_open(&side, &some, model, &drawn.options, on_device, RESHARD_ROLE_COUNT) &&
             EXPECT_STATUS(&some, load_into(&some, &side, path, &options, &report, &error),
@@ -166,7 +139,7 @@ static void save_drawn(struct ranks *all, struct test_random *random,
     struct random_layout drawn;
     struct ranks some;
 
-    draw_layout(&drawn, random, model, (uint64_t)size);
+    drawn_layout(&drawn, random, model, (uint64_t)size);
     if (open_first(all, size, &some))
         save_as(&some, model, &drawn.options, on_device, path);
     close_first(all, &some);
@@ -176,7 +149,7 @@ static void save_drawn(struct ranks *all, struct test_random *random,
 static void any_layout_loads_what_any_other_saved(struct ranks *ranks)
 {
     const uint64_t world = (uint64_t)ranks->size;
-    struct test_random random = start(ranks, "layouts through storage", 1);
+    struct test_random random = drawn_start(ranks, "layouts through storage", 1);
 
     for (int round = 0; round < 40; round++) {
         struct reshard_model *model = random_model(&random, world, 60);
@@ -465,7 +438,7 @@ static void a_tie_is_filled_by_equal_tensors_and_not_by_others(struct ranks *ran
     open_trial(&trial, ranks, "two-tensors", saved, wanted, false);
     try(&trial, ranks, NULL, RESHARD_EMISMATCH);
     must_say(ranks, &trial, "'head' is tied to 'w' here");
-    open_group(ranks, &group);
+    group = ranks_group(ranks);
     if (side_open(&side, ranks, model, &options, false, RESHARD_ROLE_COUNT)) {
         unsigned char *alias = malloc(side.bytes[0] + 1);
         side_fill_all(&side, VALUES);

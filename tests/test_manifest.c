@@ -42,32 +42,49 @@ static struct reshard_model *make_model(void)
     return model;
 }
 
+static struct reshard_groups *make_groups(void)
+{
+    const struct reshard_value lr = {.kind = RESHARD_VALUE_NUMBER, .number = 0.001};
+    const struct reshard_value odd = {.kind = RESHARD_VALUE_STRING, .string = "\"\\\n\xc3\xa9"};
+    struct reshard_groups *groups = NULL;
+    ck_assert_int_eq(reshard_groups_open(&groups), RESHARD_OK);
+    ck_assert(!reshard_groups_add(groups, "decay", NULL) &&
+              !reshard_groups_add_member(groups, 0, "h.0.weight", NULL) &&
+              !reshard_groups_add_member(groups, 0, "embed.weight", NULL) &&
+              !reshard_groups_set(groups, 0, "lr", &lr, NULL) &&
+              !reshard_groups_add(groups, "rest", NULL) &&
+              !reshard_groups_set_entry(groups, "scheduler", "mode", &odd, NULL));
+    return groups;
+}
+
 static uint64_t digests[] = {1, 0x995dc9bbdf1939fa, 0, UINT64_MAX, 5};
 static struct manifest_file files[] = {{"rank-00000.h5", 0, 20480, 0xabc},
                                        {"rank-00005.h5", 5, INT64_MAX, 0}};
 
 static struct manifest make_manifest(void)
 {
-    return (struct manifest){7,
-                             6,
-                             {.kind = RESHARD_LAYOUT_FSDP1,
-                              .replicate = 2,
-                              .shard = 3,
-                              .orig_params = true,
-                              .forward = RESHARD_DTYPE_BF16},
-                             make_model(),
-                             digests,
-                             2,
-                             files};
+    return (struct manifest){.step = 7,
+                             .world = 6,
+                             .layout = {.kind = RESHARD_LAYOUT_FSDP1,
+                                        .replicate = 2,
+                                        .shard = 3,
+                                        .orig_params = true,
+                                        .forward = RESHARD_DTYPE_BF16},
+                             .model = make_model(),
+                             .digest = digests,
+                             .file_count = 2,
+                             .file = files,
+                             .groups = make_groups()};
 }
 
-/* Encode, and free the model; the caller frees the text. */
+/* Encode, and free model and groups; the caller frees the text. */
 static char *encode(struct manifest *manifest, size_t *bytes)
 {
     char *text = NULL;
     ck_assert_int_eq(manifest_encode(manifest, &text, bytes), RESHARD_OK);
     ck_assert_uint_eq(strlen(text), *bytes);
     reshard_model_close(manifest->model);
+    reshard_groups_close(manifest->groups);
     return text;
 }
 
@@ -108,7 +125,7 @@ static void assert_refused(const char *text, size_t bytes, const char *reason)
     ck_assert_int_eq(manifest_decode(&manifest, text, bytes, NAME, &error), RESHARD_EFORMAT);
     ck_assert_msg(strncmp(error.text, NAME, strlen(NAME)) == 0 && strstr(error.text, reason),
                   "'%s' should name the file and say '%s'", error.text, reason);
-    ck_assert(!manifest.model && !manifest.digest && !manifest.file);
+    ck_assert(!manifest.model && !manifest.digest && !manifest.file && !manifest.groups);
 }
 
 START_TEST(what_is_encoded_is_decoded)
@@ -116,6 +133,7 @@ START_TEST(what_is_encoded_is_decoded)
     struct manifest again;
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct reshard_model *const model = make_model();
+    struct reshard_groups *const groups = make_groups();
     char *const text = encode_good();
     const enum reshard_status status = manifest_decode(&again, text, strlen(text), NAME, &error);
     ck_assert_msg(status == RESHARD_OK, "%s", error.text);
@@ -125,6 +143,7 @@ START_TEST(what_is_encoded_is_decoded)
     ck_assert(again.layout.replicate == 2 && again.layout.shard == 3 && again.layout.orig_params);
     ck_assert_int_eq(again.layout.forward, RESHARD_DTYPE_BF16);
     ck_assert_uint_eq(reshard_model_hash(again.model), reshard_model_hash(model));
+    ck_assert_uint_eq(reshard_groups_hash(again.groups), reshard_groups_hash(groups));
     ck_assert_mem_eq(again.digest, digests, sizeof digests);
     ck_assert_uint_eq(again.file_count, 2);
     for (size_t i = 0; i < 2; i++) {
@@ -136,6 +155,7 @@ START_TEST(what_is_encoded_is_decoded)
     ck_assert_ptr_null(manifest_find_file(&again, 4));
     ck_assert_ptr_null(manifest_find_file(&again, 6));
     manifest_release(&again);
+    reshard_groups_close(groups);
     reshard_model_close(model);
     free(text);
 }
@@ -184,6 +204,8 @@ START_TEST(a_manifest_of_nothing_is_a_manifest)
     const enum reshard_status status = manifest_decode(&again, text, bytes, NAME, &error);
     ck_assert_msg(status == RESHARD_OK, "%s", error.text);
     ck_assert_uint_eq(again.file_count, 0);
+    ck_assert_ptr_null(again.groups);
+    ck_assert_ptr_null(strstr(text, "optimizer"));
     manifest_release(&again);
     free(text);
 }
@@ -200,11 +222,71 @@ START_TEST(an_entry_of_tensors_is_one_line_as_specified)
 }
 END_TEST
 
+START_TEST(a_group_is_one_line_as_specified)
+{
+    char *const text = encode_good();
+    ck_assert_ptr_nonnull(
+        strstr(text, "\n  ],\n  \"optimizer\": {\"keys\": \"names\", \"groups\": [\n"
+                     "    {\"name\": \"decay\", \"params\": [\"h.0.weight\", \"embed.weight\"], "
+                     "\"values\": {\"lr\": 0.001}},\n"
+                     "    {\"name\": \"rest\", \"params\": [], \"values\": {}}\n"
+                     "  ], \"entries\": [\n"
+                     "    {\"name\": \"scheduler\", \"values\": {\"mode\": "
+                     "\"\\\"\\\\\\n\xc3\xa9\"}}\n"
+                     "  ]},\n  \"files\": ["));
+    free(text);
+}
+END_TEST
+
+START_TEST(groups_without_anything_are_not_the_same_as_none)
+{
+    struct manifest manifest = make_manifest();
+    struct manifest again;
+    size_t bytes;
+    reshard_groups_close(manifest.groups);
+    ck_assert_int_eq(reshard_groups_open(&manifest.groups), RESHARD_OK);
+    char *const text = encode(&manifest, &bytes);
+    ck_assert_ptr_nonnull(strstr(
+        text, "\n  \"optimizer\": {\"keys\": \"names\", \"groups\": [], \"entries\": []},\n"));
+    ck_assert_int_eq(manifest_decode(&again, text, bytes, NAME, NULL), RESHARD_OK);
+    ck_assert_ptr_nonnull(again.groups);
+    manifest_release(&again);
+    free(text);
+}
+END_TEST
+
+/* Keyed by ids, the model's parameters are ids, and it may have others. */
+START_TEST(groups_keyed_by_ids_are_of_a_model_keyed_by_ids)
+{
+    static const struct reshard_shape shape = {1, {3}};
+    struct manifest manifest = {.world = 1, .digest = digests};
+    struct manifest again;
+    size_t bytes;
+    ck_assert_int_eq(reshard_model_open(&manifest.model), RESHARD_OK);
+    ck_assert_int_eq(reshard_groups_open(&manifest.groups), RESHARD_OK);
+    add(manifest.model, "1", "", RESHARD_DTYPE_F32, shape);
+    add(manifest.model, "w", "", RESHARD_DTYPE_F32, shape);
+    add(manifest.model, "0", "", RESHARD_DTYPE_F32, shape);
+    reshard_groups_set_keys(manifest.groups, RESHARD_KEYS_IDS);
+    ck_assert(!reshard_groups_add(manifest.groups, "g", NULL) &&
+              !reshard_groups_add_member(manifest.groups, 0, "0", NULL) &&
+              !reshard_groups_add_member(manifest.groups, 0, "1", NULL));
+    char *const text = encode(&manifest, &bytes);
+    ck_assert_int_eq(manifest_decode(&again, text, bytes, NAME, NULL), RESHARD_OK);
+    ck_assert_int_eq(reshard_groups_keys(again.groups), RESHARD_KEYS_IDS);
+    manifest_release(&again);
+    char *const changed = with(text, "[\"0\", \"1\"]", "[\"1\", \"0\"]");
+    assert_refused(changed, strlen(changed), "optimizer.groups: Invalid parameter keys: '1'");
+    free(changed);
+    free(text);
+}
+END_TEST
+
 START_TEST(what_no_manifest_may_say_is_not_encoded)
 {
     char *text;
     size_t bytes;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 8; i++) {
         struct manifest manifest = make_manifest();
         struct manifest_file bad[] = {files[0], files[1]};
         manifest.file = bad;
@@ -219,9 +301,14 @@ START_TEST(what_no_manifest_may_say_is_not_encoded)
         else if (i == 4)
             manifest.layout = (struct reshard_layout_options){
                 .kind = RESHARD_LAYOUT_DDP, .replicate = 2, .shard = 3};
-        else
+        else if (i == 5)
             bad[0].bytes = 0;
+        else if (i == 6)
+            ck_assert(!reshard_groups_add_member(manifest.groups, 1, "none", NULL));
+        else
+            reshard_groups_set_keys(manifest.groups, RESHARD_KEYS_IDS);
         ck_assert_msg(manifest_encode(&manifest, &text, &bytes) == RESHARD_EINVAL, "case %d", i);
+        reshard_groups_close(manifest.groups);
         reshard_model_close(manifest.model);
     }
 }
@@ -317,6 +404,23 @@ static const struct {
     {"\"bytes\": 20480", "\"bytes\": 0", "files[0].bytes: an integer of at least 1"},
     {"0000000000000abc", "0000000000000abg", "files[0].seal: a string of 16"},
     {"\"ties\": [", "\"ties\": {", "line"},
+    {"\"optimizer\": {", "\"optimizer\": [], \"x\": {", "x: no such member"},
+    {"\"optimizer\": {\"keys\": \"names\", ", "\"optimizer\": {", "optimizer.keys: is not there"},
+    {"\"keys\": \"names\"", "\"keys\": \"ids\"", "optimizer.groups: Invalid parameter keys"},
+    {"{\"lr\": 0.001}", "{\"lr\": {\"f64\": 0}}", "optimizer.groups[0].values.lr: no value but"},
+    {"{\"lr\": 0.001}", "{\"lr\": 0.001, \"lr\": 0.001}", "duplicate"},
+    {"{\"lr\": 0.001}", "{\"lr\": 1e999}", "real number overflow"},
+    {"{\"lr\": 0.001}", "{\"lr\": 9223372036854775808}", "too big integer"},
+    {"\"lr\": 0.001", "\"l\\u0000r\": 0.001", "line"},
+    {"\"name\": \"rest\"", "\"name\": \"decay\"", "optimizer.groups[1].name: the group 'decay'"},
+    {"\"params\": []", "\"params\": [\"embed.weight\"]",
+     "optimizer.groups[1].params[0]: 'embed.weight' is in group 'decay' already"},
+    {"\"params\": []", "\"params\": [\"none\"]",
+     "optimizer.groups: 'none' of group 'rest' is unknown to the model"},
+    {"\"params\": []", "\"params\": [\"head.weight\"]",
+     "optimizer.groups: 'head.weight' of group 'rest' is a second name of 'embed.weight'"},
+    {"\"shape\": [10], \"unit\": 1, ", "\"shape\": [10], \"unit\": 1, \"role\": \"buffer\", ",
+     "optimizer.groups: 'h.0.weight' of group 'decay' is no parameter: its role is buffer"},
 };
 
 START_TEST(each_break_of_the_format_is_refused_with_its_member)
@@ -358,6 +462,9 @@ int main(void)
     tcase_add_test(texts, a_decoded_manifest_encodes_to_the_same_bytes);
     tcase_add_test(texts, a_manifest_of_nothing_is_a_manifest);
     tcase_add_test(texts, an_entry_of_tensors_is_one_line_as_specified);
+    tcase_add_test(texts, a_group_is_one_line_as_specified);
+    tcase_add_test(texts, groups_without_anything_are_not_the_same_as_none);
+    tcase_add_test(texts, groups_keyed_by_ids_are_of_a_model_keyed_by_ids);
     tcase_add_test(texts, what_no_manifest_may_say_is_not_encoded);
     tcase_add_test(texts, no_flipped_bit_is_believed);
     tcase_add_test(texts, no_shortened_manifest_is_believed);

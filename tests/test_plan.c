@@ -89,7 +89,18 @@ static void close_world(struct world *world)
 
 enum { WORLDS_MAX = 64 };
 
-/* fsdp1 plain, with orig_params, and with forward in bf16; fsdp2; ddp; hsdp 2 x S of both kinds. */
+/* Columns, which slots of one element for a row do not follow; what is flat must divide. */
+static const struct reshard_rule columns[] = {
+    {.pattern = "weight", .tensor = {RESHARD_HOW_CUT, 1}},
+    {.pattern = "block.w", .tensor = {RESHARD_HOW_CUT, 1}},
+    {.pattern = "block.z", .tensor = {RESHARD_HOW_CUT, 1}},
+};
+static const struct reshard_rule flat_columns[] = {
+    {.pattern = "block.w", .tensor = {RESHARD_HOW_CUT, 1}},
+};
+
+/* fsdp1 plain, with orig_params, and with forward in bf16; fsdp2; ddp; hsdp 2 x S of both kinds;
+ * and both by 2 along tensor. */
 static uint64_t open_worlds(struct world *worlds)
 {
     static const uint64_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 16};
@@ -108,8 +119,18 @@ static uint64_t open_worlds(struct world *worlds)
             {.kind = RESHARD_LAYOUT_DDP, .replicate = n},
             {.kind = RESHARD_LAYOUT_FSDP2, .replicate = 2, .shard = n / 2},
             {.kind = RESHARD_LAYOUT_FSDP1, .replicate = 2, .shard = n / 2, .orig_params = true},
+            {.kind = RESHARD_LAYOUT_FSDP2,
+             .shard = n / 2,
+             .tensor = 2,
+             .rule = columns,
+             .rule_count = sizeof columns / sizeof *columns},
+            {.kind = RESHARD_LAYOUT_FSDP1,
+             .shard = n / 2,
+             .tensor = 2,
+             .rule = flat_columns,
+             .rule_count = 1},
         };
-        for (size_t k = 0; k < (n % 2 ? 5u : 7u); k++)
+        for (size_t k = 0; k < (n % 2 ? 5u : 9u); k++)
             open_world(&worlds[count++], &options[k]);
     }
     return count;
@@ -445,7 +466,7 @@ START_TEST(every_fault_planted_into_a_plan_is_seen)
     const struct reshard_layout_options options[] = {
         {.kind = RESHARD_LAYOUT_FSDP1, .shard = 5, .orig_params = true},
         {.kind = RESHARD_LAYOUT_FSDP2, .shard = 3},
-        {.kind = RESHARD_LAYOUT_DDP, .replicate = 2}};
+        {.kind = RESHARD_LAYOUT_DDP, .tensor = 2, .rule = columns, .rule_count = 3}};
     struct world worlds[3];
     uint64_t planted = 0;
 

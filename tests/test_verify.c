@@ -59,8 +59,9 @@ START_TEST(chunks_follow_torch_chunk)
         {10, 8, 2, 2, 2, 2, 2, 0, 0, 0}, {9, 4, 3, 3, 3, 0}, {1, 4, 1, 0, 0, 0}, {0, 4, 0, 0, 0, 0},
     };
     const uint64_t *expected = cases[_i];
-    struct verify_tensor tensor = {"w", "",   RESHARD_DTYPE_F32, 2, {expected[0], 3}, 0,
-                                   0,   true, VERIFY_PARAMETER};
+    struct verify_tensor tensor = {
+        "w",          "", RESHARD_DTYPE_F32, 2, {expected[0], 3}, 0, 0, true, VERIFY_PARAMETER,
+        VERIFY_PLAIN, 0};
     const struct verify_inventory inventory = {1, &tensor, 1};
     struct verify_rules *rules = open_rules(&inventory, layout_of(VERIFY_FSDP2, 1, expected[1]));
     struct verify_walk walk;
@@ -199,9 +200,19 @@ END_TEST
 START_TEST(a_slot_lies_like_its_parameter_and_a_scalar_on_every_rank)
 {
     struct verify_tensor tensor[] = {
-        {"w", "", RESHARD_DTYPE_BF16, 2, {5, 4}, 0, 0, true, VERIFY_PARAMETER},
-        {"w", "exp_avg", RESHARD_DTYPE_F32, 2, {5, 4}, 0, 0, true, VERIFY_PARAMETER},
-        {"w", "step", RESHARD_DTYPE_F32, 0, {0}, 0, 0, false, VERIFY_PARAMETER},
+        {"w", "", RESHARD_DTYPE_BF16, 2, {5, 4}, 0, 0, true, VERIFY_PARAMETER, VERIFY_PLAIN, 0},
+        {"w",
+         "exp_avg",
+         RESHARD_DTYPE_F32,
+         2,
+         {5, 4},
+         0,
+         0,
+         true,
+         VERIFY_PARAMETER,
+         VERIFY_PLAIN,
+         0},
+        {"w", "step", RESHARD_DTYPE_F32, 0, {0}, 0, 0, false, VERIFY_PARAMETER, VERIFY_PLAIN, 0},
     };
     const struct verify_inventory inventory = {3, tensor, 1};
     struct verify_rules *rules = open_rules(&inventory, layout_of(VERIFY_FSDP2, 2, 3));
@@ -218,8 +229,8 @@ END_TEST
 START_TEST(a_unit_of_two_dtypes_and_an_empty_mesh_are_refused)
 {
     struct verify_tensor tensor[] = {
-        {"a", "", RESHARD_DTYPE_F32, 1, {4}, 0, 0, true, VERIFY_PARAMETER},
-        {"b", "", RESHARD_DTYPE_BF16, 1, {4}, 0, 1, true, VERIFY_PARAMETER},
+        {"a", "", RESHARD_DTYPE_F32, 1, {4}, 0, 0, true, VERIFY_PARAMETER, VERIFY_PLAIN, 0},
+        {"b", "", RESHARD_DTYPE_BF16, 1, {4}, 0, 1, true, VERIFY_PARAMETER, VERIFY_PLAIN, 0},
     };
     const struct verify_inventory inventory = {2, tensor, 1};
     struct verify_layout layout = flat_layout(1, 2, false, RESHARD_DTYPE_NONE);
@@ -326,15 +337,25 @@ END_TEST
 /* --- memory ----------------------------------------------------------------------------------- */
 
 static struct verify_tensor model[] = {
-    {"w", "", RESHARD_DTYPE_F32, 2, {6, 5}, 0, 0, true, VERIFY_PARAMETER},
-    {"b", "", RESHARD_DTYPE_F32, 1, {4}, 0, 1, true, VERIFY_PARAMETER},
-    {"ids", "", RESHARD_DTYPE_I32, 1, {3}, 0, 2, true, VERIFY_PARAMETER},
-    {"w", "exp_avg", RESHARD_DTYPE_F32, 2, {6, 5}, 0, 0, true, VERIFY_PARAMETER},
-    {"b", "exp_avg", RESHARD_DTYPE_F32, 1, {4}, 0, 1, true, VERIFY_PARAMETER},
-    {"w", "exp_avg_sq", RESHARD_DTYPE_F32, 2, {6, 5}, 0, 0, true, VERIFY_PARAMETER},
-    {"b", "exp_avg_sq", RESHARD_DTYPE_F32, 1, {4}, 0, 1, true, VERIFY_PARAMETER},
-    {"w", "step", RESHARD_DTYPE_F32, 0, {0}, 0, 0, false, VERIFY_PARAMETER},
-    {"b", "step", RESHARD_DTYPE_F32, 0, {0}, 0, 1, false, VERIFY_PARAMETER},
+    {"w", "", RESHARD_DTYPE_F32, 2, {6, 5}, 0, 0, true, VERIFY_PARAMETER, VERIFY_PLAIN, 0},
+    {"b", "", RESHARD_DTYPE_F32, 1, {4}, 0, 1, true, VERIFY_PARAMETER, VERIFY_PLAIN, 0},
+    {"ids", "", RESHARD_DTYPE_I32, 1, {3}, 0, 2, true, VERIFY_PARAMETER, VERIFY_PLAIN, 0},
+    {"w", "exp_avg", RESHARD_DTYPE_F32, 2, {6, 5}, 0, 0, true, VERIFY_PARAMETER, VERIFY_PLAIN, 0},
+    {"b", "exp_avg", RESHARD_DTYPE_F32, 1, {4}, 0, 1, true, VERIFY_PARAMETER, VERIFY_PLAIN, 0},
+    {"w",
+     "exp_avg_sq",
+     RESHARD_DTYPE_F32,
+     2,
+     {6, 5},
+     0,
+     0,
+     true,
+     VERIFY_PARAMETER,
+     VERIFY_PLAIN,
+     0},
+    {"b", "exp_avg_sq", RESHARD_DTYPE_F32, 1, {4}, 0, 1, true, VERIFY_PARAMETER, VERIFY_PLAIN, 0},
+    {"w", "step", RESHARD_DTYPE_F32, 0, {0}, 0, 0, false, VERIFY_PARAMETER, VERIFY_PLAIN, 0},
+    {"b", "step", RESHARD_DTYPE_F32, 0, {0}, 0, 1, false, VERIFY_PARAMETER, VERIFY_PLAIN, 0},
 };
 static const struct verify_inventory inventory = {TENSORS, model, 1};
 
@@ -342,7 +363,12 @@ static struct verify_oracle *open_oracle(uint64_t step)
 {
     const struct verify_oracle_options options = {
         .inventory = &inventory,
-        .optimizer = {VERIFY_ADAMW, 1e-3, 0.9, 0.999, 1e-8, 0.01, RESHARD_DTYPE_NONE},
+        .optimizer = {.name = VERIFY_ADAMW,
+                      .hyper = {.lr = 1e-3,
+                                .beta1 = 0.9,
+                                .beta2 = 0.999,
+                                .eps = 1e-8,
+                                .weight_decay = 0.01}},
         .seed = 42,
         .step = step,
     };
@@ -370,12 +396,13 @@ static void fill_tensor(struct world *world, const struct verify_oracle *oracle,
     struct verify_run run;
 
     memset(base, 0x5a, (size_t)elements * width); /* what is left of this is padding */
-    world->memory[rank][t] = (struct verify_memory){base, elements * width};
+    world->memory[rank][t] = (struct verify_memory){.base = base, .bytes = elements * width};
     verify_oracle_fill(oracle, block, model[t].parameter, 0,
                        (uint32_t)verify_tensor_elements(&model[model[t].parameter]));
     verify_walk_begin(&walk, world->rules, t, rank);
     while (verify_walk_next(&walk, &run)) {
-        const char *truth = verify_block_values(oracle, block, t);
+        const char *truth =
+            model[t].like ? verify_block_values(oracle, block, t) : verify_oracle_whole(oracle, t);
 
         memcpy(base + run.local * width, truth + run.begin * width,
                (size_t)(run.end - run.begin) * width);
@@ -560,12 +587,18 @@ END_TEST
 /* Blocks asked for at any place and length agree with the whole. */
 START_TEST(the_oracle_says_the_same_of_every_range)
 {
-    struct verify_tensor big = {"big", "",   RESHARD_DTYPE_F32, 1, {9000}, 0,
-                                0,     true, VERIFY_PARAMETER};
+    struct verify_tensor big = {
+        "big", "", RESHARD_DTYPE_F32, 1, {9000}, 0, 0, true, VERIFY_PARAMETER, VERIFY_PLAIN, 0};
     const struct verify_inventory one = {1, &big, 1};
     const struct verify_oracle_options options = {
         .inventory = &one,
-        .optimizer = {VERIFY_ADAMW, 1e-3, 0.9, 0.999, 1e-8, 0.01, RESHARD_DTYPE_BF16},
+        .optimizer = {.name = VERIFY_ADAMW,
+                      .state = RESHARD_DTYPE_BF16,
+                      .hyper = {.lr = 1e-3,
+                                .beta1 = 0.9,
+                                .beta2 = 0.999,
+                                .eps = 1e-8,
+                                .weight_decay = 0.01}},
         .seed = 7,
         .step = 2,
     };
@@ -621,8 +654,8 @@ START_TEST(a_safetensors_file_is_taken_whole_or_refused)
         {"[]", 0, RESHARD_EFORMAT},
     };
     static const float data[4] = {1.5f, -2.0f, 3.0f, 4.0f};
-    struct verify_tensor wanted = {"w", "",   RESHARD_DTYPE_F32, 1, {2}, 0,
-                                   0,   true, VERIFY_PARAMETER};
+    struct verify_tensor wanted = {
+        "w", "", RESHARD_DTYPE_F32, 1, {2}, 0, 0, true, VERIFY_PARAMETER, VERIFY_PLAIN, 0};
     char path[] = "/tmp/verify-truth-XXXXXX";
     const uint64_t length = strlen(cases[_i].header);
     const unsigned char *found;

@@ -34,7 +34,8 @@ static void add(const char *fqn, enum reshard_dtype dtype, uint32_t ndim, const 
 {
     struct verify_tensor *tensor = &tensors[inventory.tensor_count];
 
-    *tensor = (struct verify_tensor){fqn, "", dtype, ndim, {0}, unit, 0, true, VERIFY_PARAMETER};
+    *tensor = (struct verify_tensor){
+        .fqn = fqn, .slot = "", .dtype = dtype, .ndim = ndim, .unit = unit, .like = true};
     for (uint32_t d = 0; d < ndim; ++d)
         tensor->shape[d] = shape[d];
     tensor->parameter = inventory.tensor_count++;

@@ -19,7 +19,12 @@ static struct verify_oracle *open_oracle(void)
 {
     const struct verify_oracle_options options = {
         .inventory = &made.inventory,
-        .optimizer = {VERIFY_ADAMW, 1e-3, 0.9, 0.999, 1e-8, 0.01, RESHARD_DTYPE_NONE},
+        .optimizer = {.name = VERIFY_ADAMW,
+                      .hyper = {.lr = 1e-3,
+                                .beta1 = 0.9,
+                                .beta2 = 0.999,
+                                .eps = 1e-8,
+                                .weight_decay = 0.01}},
         .seed = 42,
         .step = STEP,
     };
@@ -63,10 +68,11 @@ static void fill_tensor(const struct verify_rules *rules, const struct verify_or
     struct verify_run run;
 
     memset(base, 0x5a, (size_t)bytes); /* what is left of this is padding */
-    memory[rank][t] = (struct verify_memory){base, bytes};
+    memory[rank][t] = (struct verify_memory){.base = base, .bytes = bytes};
     verify_oracle_fill(oracle, block, made.tensor[t].parameter, 0,
                        (uint32_t)verify_tensor_elements(&made.tensor[made.tensor[t].parameter]));
-    truth = verify_block_values(oracle, block, t);
+    truth = made.tensor[t].like ? verify_block_values(oracle, block, t)
+                                : verify_oracle_whole(oracle, t);
     verify_walk_begin(&walk, rules, t, rank);
     while (verify_walk_next(&walk, &run))
         memcpy(base + run.local * width, truth + run.begin * width,
@@ -249,9 +255,9 @@ START_TEST(what_an_idle_rank_or_another_stage_holds_is_seen)
     free((void *)memory[12][3].base);
     free((void *)memory[6][3].base);
     free((void *)memory[0][3].base);
-    memory[12][3] = (struct verify_memory){memcpy(malloc(4), &one, 4), 4};
-    memory[6][3] = (struct verify_memory){memcpy(malloc(4), &one, 4), 4};
-    memory[0][3] = (struct verify_memory){NULL, 0};
+    memory[12][3] = (struct verify_memory){.base = memcpy(malloc(4), &one, 4), .bytes = 4};
+    memory[6][3] = (struct verify_memory){.base = memcpy(malloc(4), &one, 4), .bytes = 4};
+    memory[0][3] = (struct verify_memory){.base = NULL};
     rules = make_rules();
     report = judge(rules);
     ck_assert_uint_eq(report.finding_total, 3);
@@ -277,7 +283,7 @@ START_TEST(of_a_part_of_the_state_only_that_part_is_judged)
         slots[t] = verify_tensor_is_slot(&made.tensor[t]);
     memset((void *)memory[0][0].base, 0x7b, (size_t)memory[0][0].bytes);
     free((void *)memory[1][4].base);
-    memory[1][4] = (struct verify_memory){NULL, 0};
+    memory[1][4] = (struct verify_memory){.base = NULL};
     memset((void *)memory[0][1].base, 0x7b, (size_t)memory[0][1].bytes);
     judged = slots;
     rules = make_rules();
@@ -295,7 +301,12 @@ START_TEST(only_trained_parameters_have_slots)
 {
     struct verify_oracle_options options = {
         .inventory = &made.inventory,
-        .optimizer = {VERIFY_ADAMW, 1e-3, 0.9, 0.999, 1e-8, 0.01, RESHARD_DTYPE_NONE},
+        .optimizer = {.name = VERIFY_ADAMW,
+                      .hyper = {.lr = 1e-3,
+                                .beta1 = 0.9,
+                                .beta2 = 0.999,
+                                .eps = 1e-8,
+                                .weight_decay = 0.01}},
         .seed = 1,
     };
     struct verify_oracle *oracle[2];

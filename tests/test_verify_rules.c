@@ -15,38 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SECTIONS = 3, TEXT_BYTES = 1024 };
-
-/* What a rank has of a tensor. */
-static void expect_part(const struct verify_rules *rules, uint32_t tensor, uint64_t rank,
-                        const char *expected)
-{
-    char text[TEXT_BYTES] = "";
-    struct verify_walk walk;
-    struct verify_box box;
-    uint64_t local;
-
-    verify_walk_begin(&walk, rules, tensor, rank);
-    while (verify_walk_box(&walk, &box, &local)) {
-        char one[VERIFY_BOX_TEXT_MAX];
-
-        verify_box_text(&box, one, sizeof one);
-        if (text[0])
-            strcat(text, ", ");
-        strcat(text, one);
-    }
-    ck_assert_msg(strcmp(text, expected) == 0, "%s of rank %d: %s; expected %s",
-                  made.tensor[tensor].fqn, (int)rank, text, expected);
-}
-
-static void expect_parts(uint32_t tensor, const char *const *expected)
-{
-    struct verify_rules *rules = make_rules();
-
-    for (uint64_t rank = 0; rank < made.layout.world; ++rank)
-        expect_part(rules, tensor, rank, expected[rank]);
-    verify_rules_close(rules);
-}
+enum { SECTIONS = 3 };
 
 /* --- parts ------------------------------------------------------------------------------------ */
 
@@ -62,11 +31,11 @@ START_TEST(fsdp2_cuts_the_dimension_that_is_asked_for_or_the_last)
     make_tensor("s", 0, -1);
     make_mesh(VERIFY_FSDP2, 1, 1, 4, 1, 1);
     made.layout.dim = 1;
-    expect_parts(0, matrix);
-    expect_parts(1, vector);
-    expect_parts(2, scalar);
+    rules_expect_parts(0, matrix);
+    rules_expect_parts(1, vector);
+    rules_expect_parts(2, scalar);
     made.layout.dim = 2;
-    expect_parts(0, matrix);
+    rules_expect_parts(0, matrix);
 }
 END_TEST
 
@@ -103,8 +72,8 @@ START_TEST(rules_for_shard_go_before_the_kind)
     make_mesh(VERIFY_FSDP1, 1, 1, 2, 1, 1);
     make_setting("a", VERIFY_SHARD, VERIFY_CUT, 1);
     make_setting("*", VERIFY_SHARD, VERIFY_WHOLE, 0);
-    expect_parts(0, cut);
-    expect_parts(1, whole);
+    rules_expect_parts(0, cut);
+    rules_expect_parts(1, whole);
 }
 END_TEST
 
@@ -118,8 +87,8 @@ START_TEST(tensor_parallel_cuts_rows_or_columns_unevenly_too)
     make_mesh(VERIFY_DDP, 1, 1, 1, 1, 2);
     make_setting("up", VERIFY_TENSOR, VERIFY_CUT, 0);
     make_setting("down", VERIFY_TENSOR, VERIFY_CUT, 1);
-    expect_parts(0, rows);
-    expect_parts(1, columns);
+    rules_expect_parts(0, rows);
+    rules_expect_parts(1, columns);
 }
 END_TEST
 
@@ -136,7 +105,7 @@ START_TEST(each_section_is_cut_by_itself)
     make_setting("qkv", VERIFY_TENSOR, VERIFY_CUT, 0);
     make_rule("q*")->section = four_two_six;
     made.rule[1].section_count = SECTIONS;
-    expect_parts(0, parts);
+    rules_expect_parts(0, parts);
 }
 END_TEST
 
@@ -152,7 +121,7 @@ START_TEST(a_shard_goes_through_the_sections_that_a_rank_has)
     make_setting("qkv", VERIFY_TENSOR, VERIFY_CUT, 0);
     made.rule[0].section = six_and_six;
     made.rule[0].section_count = 2;
-    expect_parts(0, parts);
+    rules_expect_parts(0, parts);
 }
 END_TEST
 
@@ -164,7 +133,7 @@ START_TEST(sections_mean_nothing_where_no_rule_cuts_along_tensor)
     make_mesh(VERIFY_FSDP2, 1, 1, 2, 1, 1);
     make_rule("*")->section = six_and_six;
     made.rule[0].section_count = 2;
-    expect_parts(0, parts);
+    rules_expect_parts(0, parts);
 }
 END_TEST
 
@@ -177,7 +146,7 @@ START_TEST(shard_cuts_what_tensor_has_left_of_the_same_dimension)
     make_tensor("w", 0, 8, 3, -1);
     make_mesh(VERIFY_FSDP2, 1, 1, 2, 1, 2);
     make_setting("*", VERIFY_TENSOR, VERIFY_CUT, 0);
-    expect_parts(0, parts);
+    rules_expect_parts(0, parts);
 }
 END_TEST
 
@@ -191,7 +160,7 @@ START_TEST(cuts_of_three_mesh_dimensions_nest_from_expert_to_shard)
     make_mesh(VERIFY_FSDP2, 1, 1, 2, 2, 2);
     make_setting("*", VERIFY_TENSOR, VERIFY_CUT, 0);
     make_setting("*", VERIFY_EXPERT, VERIFY_CUT, 0);
-    expect_parts(0, parts);
+    rules_expect_parts(0, parts);
 }
 END_TEST
 
@@ -213,10 +182,10 @@ START_TEST(shard_goes_over_expert_too_where_no_rule_sets_that)
     make_setting("e.*", VERIFY_EXPERT, VERIFY_AT, 1);
     make_setting("fused", VERIFY_EXPERT, VERIFY_CUT, 0);
     made.rule[2].axis[VERIFY_SHARD] = (struct verify_setting){VERIFY_CUT, 1};
-    expect_parts(0, dense);
-    expect_parts(1, whole);
-    expect_parts(2, one);
-    expect_parts(3, cut);
+    rules_expect_parts(0, dense);
+    rules_expect_parts(1, whole);
+    rules_expect_parts(2, one);
+    rules_expect_parts(3, cut);
 }
 END_TEST
 
@@ -233,7 +202,7 @@ START_TEST(entries_of_n_are_cut_by_the_chunk_rule)
     rules = make_rules();
     for (uint32_t t = 0; t < 5; ++t) {
         for (int rank = 0; rank < 4; ++rank)
-            expect_part(rules, t, (uint64_t)rank, rank == at[t] ? "[0] to [2]" : "");
+            rules_expect_part(rules, t, (uint64_t)rank, rank == at[t] ? "[0] to [2]" : "");
         ck_assert_uint_eq(verify_rules_world_elements(rules, t), 2);
     }
     verify_rules_close(rules);
@@ -309,12 +278,12 @@ START_TEST(idle_ranks_hold_nothing_but_rows_of_their_own)
     made.layout.world = 5;
     make_setting("*", VERIFY_SHARD, VERIFY_CUT, 1);
     rules = make_rules();
-    expect_part(rules, 0, 0, "[0, 0] to [4, 1]");
-    expect_part(rules, 0, 1, "[0, 1] to [4, 2]");
-    expect_part(rules, 0, 2, "");
-    expect_part(rules, 0, 3, "");
-    expect_part(rules, 1, 0, "[0, 0] to [1, 2]");
-    expect_part(rules, 1, 4, "[4, 0] to [5, 2]");
+    rules_expect_part(rules, 0, 0, "[0, 0] to [4, 1]");
+    rules_expect_part(rules, 0, 1, "[0, 1] to [4, 2]");
+    rules_expect_part(rules, 0, 2, "");
+    rules_expect_part(rules, 0, 3, "");
+    rules_expect_part(rules, 1, 0, "[0, 0] to [1, 2]");
+    rules_expect_part(rules, 1, 4, "[4, 0] to [5, 2]");
     ck_assert_uint_eq(verify_rules_world_elements(rules, 0), 8);
     ck_assert_uint_eq(verify_rules_world_elements(rules, 1), 10);
     ck_assert_uint_eq(verify_rules_memory_elements(rules, 1, 4), 2);
@@ -334,16 +303,16 @@ START_TEST(roles_say_what_the_kinds_cut)
     make_tensor("ints", 0, 4, -1)->dtype = RESHARD_DTYPE_I32;
     make_mesh(_i ? VERIFY_FSDP1 : VERIFY_FSDP2, 1, 1, 2, 1, 1);
     rules = make_rules();
-    expect_part(rules, 0, 1, "[2] to [4]");
+    rules_expect_part(rules, 0, 1, "[2] to [4]");
     ck_assert(verify_rules_flat(rules, 0) == (_i == 1));
-    expect_part(rules, 1, 1, "[0] to [4]");
-    expect_part(rules, 2, 1, "[0] to [4]");
-    expect_part(rules, 3, 1, _i ? "[0] to [4]" : "[2] to [4]");
+    rules_expect_part(rules, 1, 1, "[0] to [4]");
+    rules_expect_part(rules, 2, 1, "[0] to [4]");
+    rules_expect_part(rules, 3, 1, _i ? "[0] to [4]" : "[2] to [4]");
     verify_rules_close(rules);
     make_setting("*", VERIFY_SHARD, VERIFY_CUT, 0);
     rules = make_rules();
-    expect_part(rules, 1, 1, "[2] to [4]");
-    expect_part(rules, 2, 0, "[0] to [2]");
+    rules_expect_part(rules, 1, 1, "[2] to [4]");
+    rules_expect_part(rules, 2, 0, "[0] to [2]");
     verify_rules_close(rules);
 }
 END_TEST
@@ -369,8 +338,8 @@ START_TEST(a_flat_parameter_is_of_what_the_other_cuts_have_left)
     make_setting("qk", VERIFY_TENSOR, VERIFY_CUT, 0);
     made.rule[1].section = sections;
     made.rule[1].section_count = 2;
-    expect_parts(0, down);
-    expect_parts(1, qk);
+    rules_expect_parts(0, down);
+    rules_expect_parts(1, qk);
     rules = make_rules();
     ck_assert_uint_eq(verify_rules_memory_elements(rules, 1, 3), 5);
     verify_walk_begin(&walk, rules, 1, 3);
@@ -398,13 +367,13 @@ START_TEST(stages_and_experts_have_flat_parameters_of_their_own)
     make_setting("e.*", VERIFY_PIPELINE, VERIFY_AT, 0);
     make_setting("x.{i}", VERIFY_PIPELINE, VERIFY_OF, 2);
     rules = make_rules();
-    expect_part(rules, 0, 0, "[0] to [4]"); /* e.0 and e.1 are one of 8 at expert 0 */
-    expect_part(rules, 1, 2, "[0] to [4]");
-    expect_part(rules, 2, 1, "[0] to [3]"); /* e.2 is one of 6 at expert 1 */
-    expect_part(rules, 2, 3, "[3] to [6]");
-    expect_part(rules, 2, 0, "");
-    expect_part(rules, 3, 5, "[2] to [4]"); /* x.1 is one of 5 over four data coordinates */
-    expect_part(rules, 4, 1, "[1] to [2]");
+    rules_expect_part(rules, 0, 0, "[0] to [4]"); /* e.0 and e.1 are one of 8 at expert 0 */
+    rules_expect_part(rules, 1, 2, "[0] to [4]");
+    rules_expect_part(rules, 2, 1, "[0] to [3]"); /* e.2 is one of 6 at expert 1 */
+    rules_expect_part(rules, 2, 3, "[3] to [6]");
+    rules_expect_part(rules, 2, 0, "");
+    rules_expect_part(rules, 3, 5, "[2] to [4]"); /* x.1 is one of 5 over four data coordinates */
+    rules_expect_part(rules, 4, 1, "[1] to [2]");
     ck_assert_uint_eq(verify_rules_memory_elements(rules, 2, 0), 0);
     ck_assert_uint_eq(verify_rules_memory_elements(rules, 2, 1), 3);
     ck_assert_uint_eq(verify_rules_memory_elements(rules, 3, 7), 2);
@@ -426,10 +395,10 @@ START_TEST(boxes_that_are_given_are_held_by_rising_first_element)
     make_slot(0, "step", false);
     make_mesh(VERIFY_BOXES, 1, 4, 1, 1, 1);
     make_boxes(given_boxes, GIVEN_BOXES);
-    expect_parts(0, parts);
-    expect_parts(2, parts);
+    rules_expect_parts(0, parts);
+    rules_expect_parts(2, parts);
     rules = make_rules();
-    expect_part(rules, 1, 3, "[0] to [2]");
+    rules_expect_part(rules, 1, 3, "[0] to [2]");
     ck_assert(verify_rules_present(rules, 3, 2));
     ck_assert_uint_eq(verify_rules_world_elements(rules, 0), 48 + 24);
     ck_assert_uint_eq(verify_rules_memory_elements(rules, 0, 3), 24);
@@ -443,16 +412,6 @@ END_TEST
 
 /* --- owners ----------------------------------------------------------------------------------- */
 
-static void expect_owners(const struct verify_rules *rules, uint32_t tensor, const char *expected)
-{
-    char text[TEXT_BYTES] = "";
-
-    for (uint64_t rank = 0; rank < made.layout.world; ++rank)
-        strcat(text, verify_rules_owns(rules, tensor, rank) ? "x" : ".");
-    ck_assert_msg(strcmp(text, expected) == 0, "%s: %s; expected %s", made.tensor[tensor].fqn, text,
-                  expected);
-}
-
 START_TEST(the_candidate_whose_ranks_own_the_fewest_bytes_owns)
 {
     struct verify_rules *rules;
@@ -465,17 +424,17 @@ START_TEST(the_candidate_whose_ranks_own_the_fewest_bytes_owns)
     make_tensor("e", 0, 5, -1);                       /* 28 and 28: the lowest */
     make_mesh(VERIFY_FSDP2, 1, 2, 4, 1, 1);
     rules = make_rules();
-    expect_owners(rules, 0, "xxxx....");
-    expect_owners(rules, 1, "...x....");
-    expect_owners(rules, 2, "....x...");
-    expect_owners(rules, 3, "....xxxx");
-    expect_owners(rules, 4, "xxxx....");
+    rules_expect_owners(rules, 0, "xxxx....");
+    rules_expect_owners(rules, 1, "...x....");
+    rules_expect_owners(rules, 2, "....x...");
+    rules_expect_owners(rules, 3, "....xxxx");
+    rules_expect_owners(rules, 4, "xxxx....");
     verify_rules_close(rules);
     made.layout.owner = 1;
     rules = make_rules();
-    expect_owners(rules, 0, "....xxxx");
-    expect_owners(rules, 1, ".......x");
-    expect_owners(rules, 4, "....xxxx");
+    rules_expect_owners(rules, 0, "....xxxx");
+    rules_expect_owners(rules, 1, ".......x");
+    rules_expect_owners(rules, 4, "....xxxx");
     verify_rules_close(rules);
 }
 END_TEST
@@ -493,10 +452,10 @@ START_TEST(candidates_are_chosen_along_the_free_dimensions_alone)
     make_setting("e.*", VERIFY_EXPERT, VERIFY_AT, 1);
     made.rule[1].axis[VERIFY_SHARD] = (struct verify_setting){VERIFY_WHOLE, 0};
     rules = make_rules();
-    expect_owners(rules, 0, "xx..............");
-    expect_owners(rules, 1, "..x.............");
+    rules_expect_owners(rules, 0, "xx..............");
+    rules_expect_owners(rules, 1, "..x.............");
     /* t = 0 owns 16 + 16 bytes, t = 1 owns 16 */
-    expect_owners(rules, 2, ".x.x.x.x........");
+    rules_expect_owners(rules, 2, ".x.x.x.x........");
     ck_assert_uint_eq(verify_rules_world_elements(rules, 0), 8 * 4);
     ck_assert_uint_eq(verify_rules_world_elements(rules, 1), 4 * 4);
     ck_assert_uint_eq(verify_rules_world_elements(rules, 2), 4 * 2);
@@ -596,41 +555,6 @@ END_TEST
 
 /* --- laws ------------------------------------------------------------------------------------- */
 
-/* Owners write each element once; a rank's boxes lie in its memory without gap, or, of a flat
- * parameter, within it; runs and boxes are the same elements; the world's count is what ranks hold.
- */
-static void check_laws(const struct verify_rules *rules, uint32_t tensor)
-{
-    const uint64_t elements = verify_tensor_elements(&made.tensor[tensor]);
-    unsigned *written = calloc(elements + 1, sizeof *written);
-    uint64_t held = 0;
-
-    for (uint64_t rank = 0; rank < made.layout.world; ++rank) {
-        const uint64_t memory = verify_rules_memory_elements(rules, tensor, rank);
-        const bool owns = verify_rules_owns(rules, tensor, rank);
-        uint64_t next = UINT64_MAX;
-        struct verify_walk walk;
-        struct verify_run run;
-
-        verify_walk_begin(&walk, rules, tensor, rank);
-        while (verify_walk_next(&walk, &run)) {
-            ck_assert(next == UINT64_MAX || run.local == next);
-            ck_assert(next != UINT64_MAX || verify_rules_flat(rules, tensor) || run.local == 0);
-            next = run.local + (run.end - run.begin);
-            held += run.end - run.begin;
-            for (uint64_t e = run.begin; e < run.end && owns; ++e)
-                written[e] += 1;
-        }
-        ck_assert(next == UINT64_MAX ||
-                  (verify_rules_flat(rules, tensor) ? next <= memory : next == memory));
-    }
-    for (uint64_t e = 0; e < elements; ++e)
-        ck_assert_msg(written[e] == 1, "%s [%d] is written %u times", made.tensor[tensor].fqn,
-                      (int)e, written[e]);
-    ck_assert_uint_eq(held, verify_rules_world_elements(rules, tensor));
-    free(written);
-}
-
 static struct verify_setting any_setting(unsigned *seed, bool pins)
 {
     const struct verify_setting settings[] = {{VERIFY_UNSET, 0}, {VERIFY_WHOLE, 0}, {VERIFY_CUT, 0},
@@ -652,6 +576,13 @@ START_TEST(owners_of_any_layout_write_each_element_once)
     make_tensor("rng", 0, 200, 1, -1)->role = VERIFY_PER_RANK;
     make_slot(1, "exp_avg", true);
     make_slot(2, "step", false);
+    make_state(1, "row", VERIFY_ROW, 48, 1, -1);
+    make_state(1, "blocks", VERIFY_BLOCKWISE, 28, -1)->block = 7;
+    make_state(2, "row", VERIFY_ROW, 36, 12, -1);
+    make_state(2, "column", VERIFY_COLUMN, 36, 1, 2, -1);
+    make_state(2, "blocks", VERIFY_BLOCKWISE, 79, -1)->block = 11;
+    make_state(3, "blocks", VERIFY_BLOCKWISE, 4, -1)->block = 2;
+    make_state(0, "column", VERIFY_COLUMN, 6, -1);
     for (int round = 0; round < 4000; ++round) {
         struct verify_rules *rules;
 
@@ -681,7 +612,7 @@ START_TEST(owners_of_any_layout_write_each_element_once)
             continue;
         opened += 1;
         for (uint32_t t = 0; t < made.inventory.tensor_count; ++t)
-            check_laws(rules, t);
+            rules_check_laws(rules, t);
         verify_rules_close(rules);
     }
     printf("%u of 4000 layouts are none that must be refused\n", opened);

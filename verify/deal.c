@@ -3,22 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An entry on its way through the cuts: where it lies in what the cuts so far have left. */
-struct passage {
-    uint64_t position;
-    uint64_t size;
-    uint64_t holder;
-    uint64_t alike; /* entries from this one on that take the same way */
-};
-
-static void shorten(struct passage *passage, uint64_t alike)
+static void shorten(struct verify_passage *passage, uint64_t alike)
 {
     if (alike < passage->alike)
         passage->alike = alike;
 }
 
 /* torch.chunk's rule: chunks of ceil(n/W), the last ones short or empty. */
-static void pass_chunks(struct passage *passage, uint64_t ways)
+static void pass_chunks(struct verify_passage *passage, uint64_t ways)
 {
     const uint64_t chunk = passage->size / ways + (passage->size % ways != 0);
     const uint64_t before = passage->position / chunk * chunk;
@@ -31,7 +23,7 @@ static void pass_chunks(struct passage *passage, uint64_t ways)
 }
 
 /* Each section by itself; what a coordinate has of them stands one after the other. */
-static void pass_sections(struct passage *passage, const struct verify_dealing *dealing,
+static void pass_sections(struct verify_passage *passage, const struct verify_dealing *dealing,
                           uint64_t ways)
 {
     uint64_t within = passage->position;
@@ -51,9 +43,9 @@ static void pass_sections(struct passage *passage, const struct verify_dealing *
     shorten(passage, chunk - within % chunk);
 }
 
-static struct verify_stretch stretch_at(const struct verify_dealing *dealing, uint64_t entry)
+struct verify_passage verify_deal_pass(const struct verify_dealing *dealing, uint64_t entry)
 {
-    struct passage passage = {entry, dealing->size, 0, dealing->size - entry};
+    struct verify_passage passage = {entry, dealing->size, 0, dealing->size - entry};
 
     for (uint32_t c = 0; c < dealing->cut_count; ++c) {
         const struct verify_cut *cut = &dealing->cut[c];
@@ -63,15 +55,22 @@ static struct verify_stretch stretch_at(const struct verify_dealing *dealing, ui
         else
             pass_chunks(&passage, cut->ways);
     }
+    return passage;
+}
+
+static struct verify_stretch stretch_at(const void *context, uint64_t entry)
+{
+    const struct verify_passage passage = verify_deal_pass(context, entry);
+
     return (struct verify_stretch){entry, entry + passage.alike, passage.holder};
 }
 
 /* Deal all entries; into `stretch` where it is not NULL, counting each holder's into `count` behind
  * its place. */
-static void deal_out(struct verify_deal *deal)
+static void deal_out(struct verify_deal *deal, verify_deal_at *at, const void *context)
 {
     for (uint64_t entry = 0; entry < deal->dealing.size;) {
-        const struct verify_stretch stretch = stretch_at(&deal->dealing, entry);
+        const struct verify_stretch stretch = at(context, entry);
 
         if (deal->stretch)
             deal->stretch[deal->first[stretch.holder]++] = stretch;
@@ -92,7 +91,8 @@ static bool is_dealing(const struct verify_dealing *a, const struct verify_deali
                     memcmp(a->section, b->section, a->section_count * sizeof *a->section) == 0);
 }
 
-static struct verify_deal *make(const struct verify_dealing *dealing)
+struct verify_deal *verify_deal_make(const struct verify_dealing *dealing, verify_deal_at *at,
+                                     const void *context)
 {
     struct verify_deal *deal = calloc(1, sizeof *deal);
 
@@ -107,7 +107,7 @@ static struct verify_deal *make(const struct verify_dealing *dealing)
         verify_deals_close(deal);
         return NULL;
     }
-    deal_out(deal);
+    deal_out(deal, at, context);
     for (uint64_t h = 0; h < deal->holders; ++h)
         deal->first[h + 1] += deal->first[h];
     deal->stretch = calloc((size_t)deal->first[deal->holders] + 1, sizeof *deal->stretch);
@@ -115,7 +115,7 @@ static struct verify_deal *make(const struct verify_dealing *dealing)
         verify_deals_close(deal);
         return NULL;
     }
-    deal_out(deal);
+    deal_out(deal, at, context);
     /* Each place is now behind its holder's stretches, which is where the next one's begin. */
     memmove(deal->first + 1, deal->first, (size_t)deal->holders * sizeof *deal->first);
     deal->first[0] = 0;
@@ -131,7 +131,7 @@ const struct verify_deal *verify_deal_of(struct verify_deal **deals,
         deal = deal->next;
     if (deal)
         return deal;
-    deal = make(dealing);
+    deal = verify_deal_make(dealing, stretch_at, dealing);
     if (deal) {
         deal->next = *deals;
         *deals = deal;

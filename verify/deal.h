@@ -53,6 +53,25 @@ struct verify_deal {
     struct verify_deal *next;       /* of all deals of the rules */
 };
 
+/* An entry behind all cuts: who has it, and where in what that holder has. */
+struct verify_passage {
+    uint64_t position;
+    uint64_t size; /* of what the holder has */
+    uint64_t holder;
+    uint64_t alike; /* entries from this one on that take the same way */
+};
+
+/* Local. Which way an entry takes through the cuts. */
+struct verify_passage verify_deal_pass(const struct verify_dealing *dealing, uint64_t entry);
+
+/* The stretch that begins with an entry. */
+typedef struct verify_stretch verify_deal_at(const void *context, uint64_t entry);
+
+/* Local. Deal out so many entries, each to the holder that `at` says, which is one of the dealing's
+ * cuts; NULL without memory. */
+struct verify_deal *verify_deal_make(const struct verify_dealing *dealing, verify_deal_at *at,
+                                     const void *context);
+
 /* Local. The deal of that dealing among those of *deals, made where there is none yet; NULL without
  * memory. The ways' product is 2^20 at most, sections are multiples of theirs. */
 const struct verify_deal *verify_deal_of(struct verify_deal **deals,

@@ -126,7 +126,9 @@ void verify_checkpoint_close(struct verify_checkpoint *checkpoint)
     verify_formula_close(&checkpoint->formula);
     free(checkpoint->file);
     free(checkpoint->name);
+    verify_param_groups_close(&checkpoint->groups);
     free(checkpoint->digest);
+    free(checkpoint->absent);
     free(checkpoint->tie);
     free(checkpoint->inventory.tensor);
     free(checkpoint->directory);

@@ -13,6 +13,7 @@
 
 #include "verify/box.h"
 #include "verify/formula.h"
+#include "verify/groups.h"
 
 enum { VERIFY_RANK_NAME_MAX = 32 };
 
@@ -52,8 +53,10 @@ struct verify_checkpoint {
     char **name; /* every string that was copied out of the manifest */
     uint32_t name_count;
     uint64_t *digest; /* of each tensor */
+    bool *absent;     /* of each tensor: a slot that is not there, and has no digest */
     struct verify_tie *tie;
     uint32_t tie_count;
+    struct verify_param_groups groups;
     struct verify_file *file;
     uint32_t file_count;
 };

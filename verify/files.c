@@ -65,7 +65,8 @@ static const struct verify_tensor *tensor_of(const struct worker *worker, const 
 static bool same_kind(const struct verify_tensor *a, const struct verify_tensor *b)
 {
     return a->dtype == b->dtype && a->ndim == b->ndim &&
-           memcmp(a->shape, b->shape, a->ndim * sizeof a->shape[0]) == 0;
+           memcmp(a->shape, b->shape, a->ndim * sizeof a->shape[0]) == 0 && a->like == b->like &&
+           a->slot_class == b->slot_class && a->block == b->block;
 }
 
 static enum reshard_status lane_open_other(const struct worker *worker, struct lane *lane,
@@ -79,8 +80,9 @@ static enum reshard_status lane_open_other(const struct worker *worker, struct l
     if (!other)
         return RESHARD_OK;
     number = verify_names_find(&other->names, tensor->fqn, tensor->slot);
-    if (number == UINT32_MAX || !same_kind(tensor, &other->inventory.tensor[number]))
-        return RESHARD_OK; /* found by compare_inventories() */
+    if (number == UINT32_MAX || other->absent[number] ||
+        !same_kind(tensor, &other->inventory.tensor[number]))
+        return RESHARD_OK; /* found by compare_inventories() and compare_absence() */
     status = verify_pieces_open(&lane->other, other, number, error);
     lane->other.label = worker->inspection->options->against;
     if (status)
@@ -106,7 +108,8 @@ static enum reshard_status lane_open(const struct worker *worker, struct lane *l
 
         lane->truth = verify_names_find(&inspection->truth, mine->fqn, mine->slot);
         if (lane->truth != UINT32_MAX &&
-            !same_kind(mine, &inspection->truth.inventory->tensor[lane->truth]))
+            (verify_oracle_absent(inspection->options->oracle, lane->truth) ||
+             !same_kind(mine, &inspection->truth.inventory->tensor[lane->truth])))
             lane->truth = UINT32_MAX;
     }
     status = verify_pieces_cover(&lane->pieces, inspection->report, &covered);
@@ -120,6 +123,20 @@ static void lane_close(struct lane *lane)
 {
     verify_pieces_close(&lane->pieces);
     verify_pieces_close(&lane->other);
+}
+
+/* What the oracle says of elements from `begin` on; of what follows its parameter those of the
+ * block that was filled last. */
+static const void *truth_from(const struct worker *worker, const struct lane *lane, uint64_t begin)
+{
+    const struct verify_oracle *oracle = worker->inspection->options->oracle;
+    const struct verify_tensor *tensor = tensor_of(worker, lane);
+    const char *whole;
+
+    if (tensor->like)
+        return verify_block_values(oracle, worker->block, lane->truth);
+    whole = verify_oracle_whole(oracle, lane->truth);
+    return whole + begin * reshard_dtype_bytes(tensor->dtype);
 }
 
 /* Read the next elements of a tensor and hold them against whatever there is to hold against. */
@@ -139,8 +156,7 @@ static void lane_read(const struct worker *worker, struct lane *lane, uint64_t b
     }
     verify_report_count(inspection->report, count, count * width);
     if (lane->truth != UINT32_MAX) {
-        pair.expected =
-            verify_block_values(inspection->options->oracle, worker->block, lane->truth);
+        pair.expected = truth_from(worker, lane, begin);
         verify_compare(&lane->from_truth, &pair);
     }
     if (lane->compares) {
@@ -264,10 +280,12 @@ static enum reshard_status judge_lanes(const struct worker *worker, const uint32
     return status;
 }
 
+/* Absent slots have nothing to look at. */
 static enum reshard_status judge_group(const struct worker *worker, uint32_t parameter)
 {
     const struct inspection *inspection = worker->inspection;
     const struct verify_tensor *tensor = inspection->checkpoint->inventory.tensor;
+    const bool *absent = inspection->checkpoint->absent;
     enum reshard_status status = RESHARD_OK;
     uint32_t *alike;
     uint32_t count = 0;
@@ -279,6 +297,8 @@ static enum reshard_status judge_group(const struct worker *worker, uint32_t par
         return RESHARD_ENOMEM;
     count = 0;
     for (uint32_t t = parameter; t != UINT32_MAX && !status; t = inspection->next[t]) {
+        if (absent[t])
+            continue;
         if (tensor[t].like)
             alike[count++] = t;
         else
@@ -419,7 +439,6 @@ static void compare_inventories(const struct verify_checkpoint *checkpoint,
         if (found == UINT32_MAX)
             add_inventory_finding(report, theirs, t, "is expected, but not in the checkpoint");
         else if (!same_kind(tensor, &mine->tensor[found]) ||
-                 tensor->like != mine->tensor[found].like ||
                  tensor->role != mine->tensor[found].role)
             add_inventory_finding(report, theirs, t, "has another dtype, shape, placement or role");
         else if (found < last)
@@ -430,6 +449,49 @@ static void compare_inventories(const struct verify_checkpoint *checkpoint,
     for (uint32_t t = 0; t < mine->tensor_count; ++t) {
         if (verify_names_find(wanted, mine->tensor[t].fqn, mine->tensor[t].slot) == UINT32_MAX)
             add_inventory_finding(report, mine, t, "is in the checkpoint, but not expected");
+    }
+}
+
+static void add_absence(const struct inspection *inspection, uint32_t tensor, const char *whose)
+{
+    const bool absent = inspection->checkpoint->absent[tensor];
+    struct verify_finding finding =
+        verify_finding_tensor(RESHARD_EMISMATCH, &inspection->checkpoint->inventory, tensor);
+
+    verify_finding_say(&finding, "is %s, and %s in %s", absent ? "absent" : "there",
+                       absent ? "there" : "absent", whose);
+    verify_report_add(inspection->report, &finding);
+}
+
+/* What the oracle's state is called. */
+static void name_state(const struct verify_oracle *oracle, char text[VERIFY_TEXT_MAX])
+{
+    snprintf(text, VERIFY_TEXT_MAX, "the state of training step %" PRIu64,
+             verify_oracle_step(oracle));
+}
+
+/* Is what is absent, and no other slot, absent in the oracle's state and the other checkpoint? */
+static void compare_absence(const struct inspection *inspection)
+{
+    const struct verify_inventory *inventory = &inspection->checkpoint->inventory;
+    const struct verify_oracle *oracle = inspection->options->oracle;
+    const struct verify_checkpoint *other = inspection->other;
+    char state[VERIFY_TEXT_MAX];
+
+    if (oracle)
+        name_state(oracle, state);
+    for (uint32_t t = 0; t < inventory->tensor_count; ++t) {
+        const struct verify_tensor *tensor = &inventory->tensor[t];
+        const bool absent = inspection->checkpoint->absent[t];
+        uint32_t number = UINT32_MAX;
+
+        if (oracle)
+            number = verify_names_find(&inspection->truth, tensor->fqn, tensor->slot);
+        if (number != UINT32_MAX && verify_oracle_absent(oracle, number) != absent)
+            add_absence(inspection, t, state);
+        number = other ? verify_names_find(&other->names, tensor->fqn, tensor->slot) : UINT32_MAX;
+        if (number != UINT32_MAX && other->absent[number] != absent)
+            add_absence(inspection, t, inspection->options->against);
     }
 }
 
@@ -463,7 +525,22 @@ static enum reshard_status open_other(struct inspection *inspection, struct resh
     judge_rank_files(inspection->other, inspection->options->against, inspection->report);
     compare_inventories(inspection->checkpoint, &inspection->other->names, inspection->report);
     compare_step(inspection, inspection->other->step);
+    verify_param_groups_compare(&inspection->checkpoint->groups, &inspection->other->groups,
+                                inspection->options->against, inspection->report);
     return RESHARD_OK;
+}
+
+/* The step, and the optimizer's groups where they are known, of the oracle's state. */
+static void compare_training(const struct inspection *inspection)
+{
+    const struct verify_files_options *options = inspection->options;
+    char state[VERIFY_TEXT_MAX];
+
+    name_state(options->oracle, state);
+    compare_step(inspection, verify_oracle_step(options->oracle));
+    if (options->groups)
+        verify_param_groups_compare(&inspection->checkpoint->groups, options->groups, state,
+                                    inspection->report);
 }
 
 static enum reshard_status compare_expected(struct inspection *inspection,
@@ -483,10 +560,12 @@ static enum reshard_status compare_expected(struct inspection *inspection,
     if (!status && options->oracle) {
         status =
             verify_names_open(&inspection->truth, verify_oracle_inventory(options->oracle), error);
-        compare_step(inspection, verify_oracle_step(options->oracle));
+        compare_training(inspection);
     }
     if (!status && options->against)
         status = open_other(inspection, error);
+    if (!status)
+        compare_absence(inspection);
     return status;
 }
 
@@ -498,6 +577,8 @@ static enum reshard_status inspect(struct inspection *inspection, struct reshard
     inspection->next = verify_groups(inventory);
     if (status || !inspection->next)
         return reshard_error_set(error, RESHARD_ENOMEM, "no memory to verify a checkpoint");
+    for (uint32_t t = 0; t < inventory->tensor_count; ++t)
+        inspection->report->absent_count += inspection->checkpoint->absent[t];
     status = verify_rules_open(&inspection->rules, inventory,
                                &inspection->checkpoint->formula.layout, error);
     if (status == RESHARD_ENOMEM)

@@ -11,16 +11,19 @@
 #ifndef VERIFY_FILES_H
 #define VERIFY_FILES_H
 
+#include "verify/groups.h"
 #include "verify/oracle.h"
 #include "verify/report.h"
 
 /* Zero is the default throughout. */
 struct verify_files_options {
-    unsigned threads;                        /* 0: as many as there are processors */
-    const struct verify_oracle *oracle;      /* the true values, also the expected step */
-    const struct verify_inventory *expected; /* tensors, in order, that must be there, no others */
-    const char *against; /* another checkpoint's directory: the same tensors and bytes, at any
-                            layout; its own digests of tensors are not judged.
+    unsigned threads;                         /* 0: as many as there are processors */
+    const struct verify_oracle *oracle;       /* the true values, what is absent, and the step */
+    const struct verify_param_groups *groups; /* with an oracle: the optimizer's, at its step */
+    const struct verify_inventory *expected;  /* tensors, in order, that must be there, no others */
+    const char *against; /* another checkpoint's directory: the same tensors, absent ones included,
+                            bytes and optimizer's groups, at any layout; its own digests of tensors
+                            are not judged.
                             Findings of it borrow this string */
 };
 

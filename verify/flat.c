@@ -25,8 +25,7 @@ struct flats {
 
 static bool is_flat(const struct verify_rules *rules, uint32_t tensor)
 {
-    return rules->placement[tensor].how == VERIFY_PLACED_FLAT &&
-           !verify_tensor_is_slot(&rules->inventory->tensor[tensor]);
+    return rules->placement[tensor].how == VERIFY_PLACED_FLAT;
 }
 
 /* Padding entries that bring `entries` to a multiple of `multiple`. */
@@ -179,16 +178,6 @@ static void place(struct flats *flats, uint32_t tensor)
     count_on(mine, out->elements);
 }
 
-static void place_slots(struct verify_rules *rules)
-{
-    for (uint32_t t = 0; t < rules->inventory->tensor_count; ++t) {
-        const struct verify_tensor *tensor = &rules->inventory->tensor[t];
-
-        if (verify_tensor_is_slot(tensor) && tensor->like)
-            rules->placement[t].flat = rules->placement[tensor->parameter].flat;
-    }
-}
-
 enum reshard_status verify_flat_settle(struct verify_rules *rules, struct reshard_error *error)
 {
     const uint32_t count = rules->inventory->tensor_count;
@@ -213,7 +202,6 @@ enum reshard_status verify_flat_settle(struct verify_rules *rules, struct reshar
         if (is_flat(rules, t))
             place(&flats, t);
     }
-    place_slots(rules);
 
 cleanup:
     free(flats.flat);
@@ -235,4 +223,36 @@ bool verify_flat_next(const struct verify_flat_place *place, struct verify_flat_
     part->begin = part->end;
     part->end += left < room ? left : room;
     return true;
+}
+
+bool verify_flat_next_rows(const struct verify_flat_place *place, uint64_t width,
+                           struct verify_flat_rows *rows)
+{
+    uint64_t left;
+    uint64_t begun;
+
+    if (!verify_flat_next(place, &rows->part))
+        return false;
+    left = rows->part.end - rows->part.begin;
+    rows->begin = rows->end;
+    if (left <= rows->under_way) {
+        rows->under_way -= left;
+        return true;
+    }
+    left -= rows->under_way;
+    begun = left / width + (left % width != 0);
+    rows->end += begun;
+    rows->under_way = begun * width - left;
+    return true;
+}
+
+bool verify_flat_rows_of(const struct verify_flat_place *place, uint64_t width, uint64_t coordinate,
+                         struct verify_flat_rows *rows)
+{
+    *rows = (struct verify_flat_rows){.begin = 0};
+    while (verify_flat_next_rows(place, width, rows)) {
+        if (rows->part.coordinate == coordinate)
+            return true;
+    }
+    return false;
 }

@@ -12,9 +12,10 @@ struct judge {
     struct verify_report *report;
     struct verify_block *block;
     struct verify_mismatch *mismatch; /* of each tensor */
-    bool *usable;                     /* is each tensor judged, and has its memory its size? */
-    uint32_t *next;                   /* of the same parameter: verify_groups() */
-    uint64_t elements;                /* compared so far */
+    bool *absent;      /* of each tensor: by the oracle, or in memory, which is a finding */
+    bool *usable;      /* is each tensor judged, and has its memory its size? */
+    uint32_t *next;    /* of the same parameter: verify_groups() */
+    uint64_t elements; /* compared so far */
     uint64_t bytes;
 };
 
@@ -22,6 +23,36 @@ static uint64_t bytes_of(const struct judge *judge, uint32_t tensor)
 {
     return verify_rules_memory_elements(judge->options->rules, tensor, judge->options->rank) *
            reshard_dtype_bytes(judge->inventory->tensor[tensor].dtype);
+}
+
+/* Has the rank an element of the tensor? */
+static bool holds(const struct judge *judge, uint32_t tensor)
+{
+    struct verify_walk walk;
+    struct verify_box box;
+    uint64_t local;
+
+    verify_walk_begin(&walk, judge->options->rules, tensor, judge->options->rank);
+    return verify_walk_box(&walk, &box, &local);
+}
+
+/* A slot that is absent, or should be, is not looked into. */
+static void judge_absence(struct judge *judge, uint32_t tensor)
+{
+    const struct verify_held_options *options = judge->options;
+    const bool must = verify_oracle_absent(options->oracle, tensor);
+    const bool is = options->memory[tensor].absent;
+    struct verify_finding finding;
+
+    judge->absent[tensor] = must || is;
+    if (must == is || (options->judged && !options->judged[tensor]) || !holds(judge, tensor))
+        return;
+    finding = verify_finding_tensor(RESHARD_EMISMATCH, judge->inventory, tensor);
+    finding.rank = options->rank;
+    verify_finding_say(&finding, "is %s, and must%s after training step %" PRIu64,
+                       is ? "absent" : "there", is ? " be there" : " not be",
+                       verify_oracle_step(options->oracle));
+    verify_report_add(judge->report, &finding);
 }
 
 /* A tensor whose memory has another size is a finding and is not looked into. */
@@ -32,7 +63,7 @@ static void judge_size(struct judge *judge, uint32_t tensor)
     const uint64_t bytes = bytes_of(judge, tensor);
     struct verify_finding finding;
 
-    if (options->judged && !options->judged[tensor])
+    if (judge->absent[tensor] || (options->judged && !options->judged[tensor]))
         return;
     judge->usable[tensor] = memory->bytes == bytes && (bytes == 0 || memory->base);
     if (judge->usable[tensor])
@@ -47,15 +78,14 @@ static void judge_size(struct judge *judge, uint32_t tensor)
     verify_report_add(judge->report, &finding);
 }
 
-/* Compare one tensor's part of the block that the oracle has just filled: elements from `begin` on,
- * which lie from index `local` on. */
-static void judge_block(struct judge *judge, uint32_t tensor, uint64_t local, uint64_t begin,
-                        uint32_t count)
+/* Compare elements of one tensor from `begin` on, which lie from index `local` on. */
+static void judge_elements(struct judge *judge, uint32_t tensor, uint64_t local, uint64_t begin,
+                           size_t count, const void *expected)
 {
     const size_t width = reshard_dtype_bytes(judge->inventory->tensor[tensor].dtype);
     const char *memory = judge->options->memory[tensor].base;
     const struct verify_pair pair = {
-        .expected = verify_block_values(judge->options->oracle, judge->block, tensor),
+        .expected = expected,
         .actual = memory + local * width,
         .width = width,
         .count = count,
@@ -81,32 +111,45 @@ static void judge_run(struct judge *judge, uint32_t parameter, const struct veri
         verify_oracle_fill(judge->options->oracle, judge->block, parameter, begin, count);
         for (uint32_t t = parameter; t != UINT32_MAX; t = judge->next[t]) {
             if (tensor[t].like && judge->usable[t])
-                judge_block(judge, t, run->local + (begin - run->begin), begin, count);
+                judge_elements(judge, t, run->local + (begin - run->begin), begin, count,
+                               verify_block_values(judge->options->oracle, judge->block, t));
         }
     }
     for (uint32_t t = parameter; t != UINT32_MAX; t = judge->next[t]) {
-        if (tensor[t].like)
+        if (tensor[t].like && !judge->absent[t])
             judge->report->tally[t].held += run->end - run->begin;
     }
 }
 
-/* An entry of the model, with the slots that follow it; or a slot that does not: AdamW's step, one
- * value, which the oracle has without filling a block. */
+/* A slot that does not follow its parameter, which the oracle has whole. */
+static void judge_alone(struct judge *judge, uint32_t number, const struct verify_run *run)
+{
+    const size_t width = reshard_dtype_bytes(judge->inventory->tensor[number].dtype);
+    const char *whole;
+
+    judge->report->tally[number].held += run->end - run->begin;
+    if (!judge->usable[number])
+        return;
+    whole = verify_oracle_whole(judge->options->oracle, number);
+    judge_elements(judge, number, run->local, run->begin, (size_t)(run->end - run->begin),
+                   whole + run->begin * width);
+}
+
+/* An entry of the model, with the slots that follow it; or a slot that does not. */
 static void judge_tensor(struct judge *judge, uint32_t number)
 {
     const bool alone = !judge->inventory->tensor[number].like;
     struct verify_walk walk;
     struct verify_run run;
 
+    if (judge->absent[number])
+        return;
     verify_walk_begin(&walk, judge->options->rules, number, judge->options->rank);
     while (verify_walk_next(&walk, &run)) {
-        if (!alone) {
+        if (alone)
+            judge_alone(judge, number, &run);
+        else
             judge_run(judge, number, &run);
-            continue;
-        }
-        judge->report->tally[number].held += run.end - run.begin;
-        if (judge->usable[number])
-            judge_block(judge, number, run.local, run.begin, (uint32_t)(run.end - run.begin));
     }
 }
 
@@ -133,9 +176,10 @@ static enum reshard_status judge_open(struct judge *judge, struct reshard_error 
     enum reshard_status status = verify_block_open(&judge->block);
 
     judge->mismatch = calloc(count + 1, sizeof *judge->mismatch);
+    judge->absent = calloc(count + 1, sizeof *judge->absent);
     judge->usable = calloc(count + 1, sizeof *judge->usable);
     judge->next = verify_groups(judge->inventory);
-    if (!judge->mismatch || !judge->usable || !judge->next)
+    if (!judge->mismatch || !judge->absent || !judge->usable || !judge->next)
         status = RESHARD_ENOMEM;
     if (!status && !judge->report->tally)
         status = verify_report_tensors(judge->report, (uint32_t)count);
@@ -148,6 +192,7 @@ static void judge_close(struct judge *judge)
 {
     verify_block_close(judge->block);
     free(judge->mismatch);
+    free(judge->absent);
     free(judge->usable);
     free(judge->next);
 }
@@ -164,8 +209,10 @@ enum reshard_status verify_held(const struct verify_held_options *options,
 
     if (status)
         goto cleanup;
-    for (uint32_t t = 0; t < judge.inventory->tensor_count; ++t)
+    for (uint32_t t = 0; t < judge.inventory->tensor_count; ++t) {
+        judge_absence(&judge, t);
         judge_size(&judge, t);
+    }
     for (uint32_t t = 0; t < judge.inventory->tensor_count; ++t) {
         const struct verify_tensor *tensor = &judge.inventory->tensor[t];
 

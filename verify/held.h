@@ -4,7 +4,8 @@
  *
  * Local: nothing is sent; each rank judges itself, and the caller adds the reports up
  * (verify_report_merge(), or a sum over the tallies). A load lost nothing when no rank has findings
- * and, for each tensor, the ranks' `held` add up to verify_rules_world_elements().
+ * and, for each tensor that is not absent, the ranks' `held` add up to
+ * verify_rules_world_elements(); that of an absent one is 0.
  * A few MiB of memory, whatever the model's size.
  */
 #ifndef VERIFY_HELD_H
@@ -18,10 +19,14 @@
  * row-major; for a tensor in a flat parameter the whole flat shard of its unit for that slot,
  * padding included. `base` may be NULL for 0 bytes. A flat tensor that is not at the rank's
  * coordinates is not looked at: its unit's flat shard may be there for others.
+ *
+ * A slot that the oracle says is absent must be `absent`, and no other may be; its memory, which
+ * may be there or not, is not looked at. A rank without elements of a slot has no say in that.
  */
 struct verify_memory {
     const void *base;
     uint64_t bytes;
+    bool absent;
 };
 
 struct verify_held_options {

@@ -251,6 +251,8 @@ static enum reshard_status check_counts(const struct view *view)
     for (uint32_t t = 0; t < inventory->tensor_count; ++t) {
         const bool slot = inventory->tensor[t].slot[0];
 
+        if (view->checkpoint->absent[t])
+            continue;
         parameters += !slot;
         with_slots += slot && slots[inventory->tensor[t].parameter]++ == 0;
     }
@@ -281,8 +283,10 @@ static enum reshard_status check_view(const struct view *view)
     if (view->model < 0 || view->state < 0)
         return reshard_error_set(view->error, RESHARD_EFORMAT,
                                  "has not the groups /model and /optim/state");
-    for (uint32_t t = 0; t < checkpoint->inventory.tensor_count && !status; ++t)
-        status = check_tensor(view, t);
+    for (uint32_t t = 0; t < checkpoint->inventory.tensor_count && !status; ++t) {
+        if (!checkpoint->absent[t])
+            status = check_tensor(view, t);
+    }
     for (uint32_t t = 0; t < checkpoint->tie_count && !status; ++t)
         status = check_tie(view, &checkpoint->tie[t]);
     return status ? status : check_counts(view);

@@ -49,6 +49,20 @@ void verify_tensor_index(const struct verify_tensor *tensor, uint64_t element,
     }
 }
 
+uint32_t verify_slot_reduced(const struct verify_tensor *slot,
+                             const struct verify_tensor *parameter)
+{
+    return parameter->ndim - (slot->slot_class == VERIFY_ROW ? 1 : 2);
+}
+
+uint32_t verify_slot_dimension(const struct verify_tensor *slot,
+                               const struct verify_tensor *parameter, uint32_t dimension)
+{
+    const bool left_out = slot->ndim < parameter->ndim;
+
+    return dimension + (left_out && dimension >= verify_slot_reduced(slot, parameter));
+}
+
 static bool same_shape(const struct verify_tensor *a, const struct verify_tensor *b)
 {
     return a->ndim == b->ndim && memcmp(a->shape, b->shape, a->ndim * sizeof a->shape[0]) == 0;
@@ -63,7 +77,65 @@ static const char *entry_fault(const struct verify_tensor *tensor, uint32_t numb
         return "is opaque, but not u8 of one dimension";
     if (tensor->role == VERIFY_PER_RANK && tensor->ndim == 0)
         return "is per_rank, but has no dimension for the ranks";
+    if (tensor->slot_class != VERIFY_PLAIN || tensor->block != 0)
+        return "is no slot, but has a class or a block";
     return NULL;
+}
+
+/* Its parameter's shape, the reduced dimension left out or of size 1. */
+static const char *reduced_fault(const struct verify_tensor *slot,
+                                 const struct verify_tensor *parameter)
+{
+    static const char shape[] = "has not the shape of its parameter without the reduced dimension";
+
+    if (parameter->ndim < 2)
+        return "is a row or column of what has fewer than 2 dimensions";
+    if (slot->ndim != parameter->ndim && slot->ndim + 1 != parameter->ndim)
+        return shape;
+    for (uint32_t d = 0; d < slot->ndim; ++d) {
+        const uint32_t of = verify_slot_dimension(slot, parameter, d);
+
+        if (slot->shape[d] !=
+            (of == verify_slot_reduced(slot, parameter) ? 1 : parameter->shape[of]))
+            return shape;
+    }
+    return NULL;
+}
+
+static const char *blockwise_fault(const struct verify_tensor *slot,
+                                   const struct verify_tensor *parameter)
+{
+    const uint64_t elements = verify_tensor_elements(parameter);
+
+    if (slot->block == 0)
+        return "is blockwise, with blocks of no elements";
+    if (slot->ndim != 1 || slot->shape[0] != elements / slot->block + (elements % slot->block != 0))
+        return "has not one element for each block of its parameter";
+    return NULL;
+}
+
+/* What a class asks of dtype and shape. */
+static const char *class_fault(const struct verify_tensor *slot,
+                               const struct verify_tensor *parameter)
+{
+    if (slot->like && slot->slot_class != VERIFY_PLAIN)
+        return "follows its parameter, but has a class";
+    if (slot->slot_class != VERIFY_BLOCKWISE && slot->block != 0)
+        return "has a block, but is not blockwise";
+    switch (slot->slot_class) {
+    case VERIFY_PLAIN:
+        return NULL;
+    case VERIFY_ROW:
+    case VERIFY_COLUMN:
+        return reduced_fault(slot, parameter);
+    case VERIFY_BLOCKWISE:
+        return blockwise_fault(slot, parameter);
+    case VERIFY_BYTES:
+        return slot->dtype == RESHARD_DTYPE_U8 && slot->ndim == 1
+                   ? NULL
+                   : "is opaque, but not u8 of one dimension";
+    }
+    return "has no known class";
 }
 
 static const char *slot_fault(const struct verify_inventory *inventory, uint32_t number)
@@ -80,7 +152,7 @@ static const char *slot_fault(const struct verify_inventory *inventory, uint32_t
         return "refers to what is no parameter of its name";
     if (tensor->like && !same_shape(tensor, parameter))
         return "follows its parameter but has another shape";
-    return NULL;
+    return class_fault(tensor, parameter);
 }
 
 /* What is wrong with one tensor, or NULL. */

@@ -25,6 +25,10 @@ enum verify_role {
     VERIFY_PER_RANK, /* row r of dimension 0 is rank r's */
 };
 
+/* What a slot has one element for (FORMAT.md section 4). VERIFY_PLAIN: of a `like` slot, of what is
+ * whole, and of what is no slot. */
+enum verify_class { VERIFY_PLAIN, VERIFY_ROW, VERIFY_COLUMN, VERIFY_BLOCKWISE, VERIFY_BYTES };
+
 struct verify_tensor {
     const char *fqn;
     const char *slot; /* "" for an entry of the model itself */
@@ -35,6 +39,8 @@ struct verify_tensor {
     uint32_t parameter; /* of a slot: what it belongs to, earlier in the order; else: itself */
     bool like;          /* a slot of its parameter's shape and placement; true for all else */
     enum verify_role role;
+    enum verify_class slot_class;
+    uint64_t block; /* VERIFY_BLOCKWISE: elements of a block; 0 for others */
 };
 
 /* Tensors in the model's order, which is the order of flattening. */
@@ -46,8 +52,8 @@ struct verify_inventory {
 
 /* Local. EINVAL, naming the tensor, for anything the rest of the verifier does not want to meet:
  * unknown dtypes, sizes of 2^63 bytes or more, dangling or forward references, duplicate names,
- * a slot of what is no parameter, a `like` slot of another shape than its parameter's, a role that
- * the dtype or shape does not go with. */
+ * a slot of what is no parameter, a `like` slot of another shape than its parameter's, a role or a
+ * class that the dtype or shape does not go with. */
 RESHARD_MUST_CHECK enum reshard_status
 verify_inventory_check(const struct verify_inventory *inventory, struct reshard_error *error);
 
@@ -66,6 +72,13 @@ bool verify_tensor_is_slot(const struct verify_tensor *tensor);
 
 /* Local. Is this a parameter, trained or not? Slots, buffers and the like are none. */
 bool verify_tensor_is_parameter(const struct verify_tensor *tensor);
+
+/* Local. Of a ROW or COLUMN slot: the dimension of its parameter, of 2 or more, that is reduced;
+ * and which dimension of the parameter one of the slot is. */
+uint32_t verify_slot_reduced(const struct verify_tensor *slot,
+                             const struct verify_tensor *parameter);
+uint32_t verify_slot_dimension(const struct verify_tensor *slot,
+                               const struct verify_tensor *parameter, uint32_t dimension);
 
 /* Local. For each tensor the next one of the same parameter, UINT32_MAX after the last: an entry of
  * the model leads the list of its slots. NULL without memory, else the caller's to free. */

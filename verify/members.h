@@ -17,4 +17,10 @@ bool verify_has_members(const json_t *object, const char *const *names);
 bool verify_read_integer(const json_t *value, uint64_t *out);
 bool verify_read_count(const json_t *object, const char *key, uint64_t *out);
 
+/* Local. Sixteen lower-case hexadecimal digits, no more and no less: in text of at least as many
+ * bytes, as a member; false when they are none. */
+enum { VERIFY_DIGITS = 16 };
+bool verify_read_digits(const char *text, uint64_t *out);
+bool verify_read_hex(const json_t *object, const char *key, uint64_t *out);
+
 #endif

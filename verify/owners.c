@@ -11,7 +11,7 @@ struct counting {
     struct verify_rules *rules;
     uint64_t *owned; /* bytes of each rank so far */
     uint64_t *sum;   /* of the ranks of each candidate */
-    uint64_t *part;  /* elements that each data coordinate has of a flat tensor */
+    uint64_t *part;  /* elements that each data coordinate has of a flat tensor, or of its rows */
 };
 
 /* --- tensors by coordinates ------------------------------------------------------------------- */
@@ -28,12 +28,24 @@ static void count_flat_parts(const struct counting *counting, uint32_t tensor)
         counting->part[part.coordinate] = part.end - part.begin;
 }
 
+static void count_rows(const struct counting *counting, uint32_t tensor)
+{
+    const struct verify_placement *placement = &counting->rules->placement[tensor];
+    const uint64_t ways = verify_data_ways(counting->rules, placement);
+    struct verify_flat_rows rows = {.begin = 0};
+
+    for (uint64_t k = 0; k < ways; ++k)
+        counting->part[k] = 0;
+    while (verify_flat_next_rows(&placement->flat, placement->width, &rows))
+        counting->part[rows.part.coordinate] = rows.end - rows.begin;
+}
+
 static uint64_t elements_at(const struct counting *counting, uint32_t tensor,
                             const uint64_t coordinate[VERIFY_AXES])
 {
     const struct verify_placement *placement = &counting->rules->placement[tensor];
 
-    if (placement->how == VERIFY_PLACED_FLAT)
+    if (placement->how == VERIFY_PLACED_FLAT || placement->how == VERIFY_PLACED_ROWS)
         return counting->part[verify_data_coordinate(counting->rules, placement, coordinate)];
     return verify_dealt_elements(counting->rules, tensor, coordinate);
 }
@@ -74,6 +86,8 @@ static void own_by_coordinates(const struct counting *counting, uint32_t tensor)
 
     if (placement->how == VERIFY_PLACED_FLAT)
         count_flat_parts(counting, tensor);
+    if (placement->how == VERIFY_PLACED_ROWS)
+        count_rows(counting, tensor);
     placement->owner = choose(counting, placement);
     for (uint64_t rank = 0; rank < rules->ranks; ++rank) {
         uint64_t elements;
@@ -150,6 +164,7 @@ enum reshard_status verify_owners_settle(struct verify_rules *rules, struct resh
             break;
         case VERIFY_PLACED_DEALT:
         case VERIFY_PLACED_FLAT:
+        case VERIFY_PLACED_ROWS:
             own_by_coordinates(&counting, t);
             break;
         }

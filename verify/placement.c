@@ -413,22 +413,6 @@ static enum reshard_status place_entry(struct verify_rules *rules, uint32_t numb
     return status;
 }
 
-/* A slot lies as its parameter, or whole (rule 9) on the ranks that may have some of that. */
-static void place_slot(struct verify_rules *rules, uint32_t number)
-{
-    const struct verify_tensor *tensor = &rules->inventory->tensor[number];
-    const struct verify_placement *parameter = &rules->placement[tensor->parameter];
-    struct verify_placement *placement = &rules->placement[number];
-
-    if (tensor->like) {
-        *placement = *parameter;
-        return;
-    }
-    placement->how = VERIFY_PLACED_DEALT;
-    placement->at[VERIFY_PIPELINE] = parameter->at[VERIFY_PIPELINE];
-    placement->at[VERIFY_EXPERT] = parameter->at[VERIFY_EXPERT];
-}
-
 enum reshard_status verify_placement_settle(struct verify_rules *rules, struct reshard_error *error)
 {
     const struct verify_inventory *inventory = rules->inventory;
@@ -441,9 +425,7 @@ enum reshard_status verify_placement_settle(struct verify_rules *rules, struct r
     for (uint32_t t = 0; t < inventory->tensor_count && !status; ++t) {
         for (int axis = 0; axis < VERIFY_AXES; ++axis)
             rules->placement[t].at[axis] = VERIFY_ANYWHERE;
-        if (verify_tensor_is_slot(&inventory->tensor[t]))
-            place_slot(rules, t);
-        else
+        if (!verify_tensor_is_slot(&inventory->tensor[t]))
             status = place_entry(rules, t, stage[t], error);
     }
     free(stage);

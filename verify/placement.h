@@ -5,6 +5,7 @@
 #ifndef VERIFY_PLACEMENT_H
 #define VERIFY_PLACEMENT_H
 
+#include "verify/blocks.h"
 #include "verify/deal.h"
 #include "verify/given.h"
 #include "verify/rules.h"
@@ -14,16 +15,9 @@
 enum verify_placing {
     VERIFY_PLACED_DEALT,    /* dimension by dimension, or whole */
     VERIFY_PLACED_FLAT,     /* what the deals leave to a rank lies in a flat parameter */
+    VERIFY_PLACED_ROWS,     /* of what the deals leave, the rows whose first elements are there */
     VERIFY_PLACED_GIVEN,    /* by boxes */
     VERIFY_PLACED_PER_RANK, /* each rank has its row */
-};
-
-/* A tensor in its unit's flat parameter. */
-struct verify_flat_place {
-    uint64_t elements; /* of the tensor, as a rank has it after the cuts */
-    uint64_t chunk;    /* entries of a data coordinate */
-    uint64_t shard;    /* where the tensor begins: coordinate, and entry of its chunk */
-    uint64_t within;
 };
 
 struct verify_placement {
@@ -34,6 +28,7 @@ struct verify_placement {
     bool data;                /* a cut along shard goes over the data coordinates of both axes */
     const struct verify_deal *deal[VERIFY_DIMS_MAX]; /* NULL: the whole dimension */
     struct verify_flat_place flat;
+    uint64_t width; /* ROWS: elements of a row of the parameter, as the deals leave it */
     const struct verify_given *given;
     uint64_t owner;        /* the candidate that owns: coordinates along the free axes */
     uint64_t *given_owner; /* the rank that owns each set of boxes */
@@ -46,10 +41,12 @@ struct verify_rules {
     uint64_t ranks; /* of the mesh */
     struct verify_deal *deals;
     struct verify_given *givens;
+    struct verify_blocks *blocks;
     struct verify_placement placement[];
 };
 
-/* Local. Settle all tensors, but for flat parameters' entries and for owners. EINVAL, ENOMEM. */
+/* Local. Settle all entries of the model, but for flat parameters' entries and for owners; slots
+ * are for slots.h. EINVAL, ENOMEM. */
 RESHARD_MUST_CHECK enum reshard_status verify_placement_settle(struct verify_rules *rules,
                                                                struct reshard_error *error);
 

@@ -132,6 +132,9 @@ static enum reshard_status decode_tensor(struct decoding *decoding, const char *
     if (tensor == UINT32_MAX)
         return reshard_error_set(decoding->error, RESHARD_EFORMAT,
                                  "/tensors has %s %s, which the manifest has not", row, slot);
+    if (checkpoint->absent[tensor])
+        return reshard_error_set(decoding->error, RESHARD_EFORMAT,
+                                 "/tensors has %s %s, which is absent by the manifest", row, slot);
     if (file->span_count > 0 && tensor <= file->span[file->span_count - 1].tensor)
         return wrong(decoding, "/tensors is not in the model's order");
     if (!describes(&checkpoint->inventory.tensor[tensor], dtype, dtype + VERIFY_TENSOR_DTYPE_BYTES))

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGITS = 16, SEAL_BYTES = 32, FORMAT_VERSION = 1, WORLD_MAX = 1 << 20 };
+enum { SEAL_BYTES = 32, FORMAT_VERSION = 1, WORLD_MAX = 1 << 20 };
 
 static const char seal_head[] = "  \"crc64\": \"";
 static const char seal_tail[] = "\"\n}\n";
@@ -15,23 +15,6 @@ static const char seal_tail[] = "\"\n}\n";
 static enum reshard_status wrong(struct reshard_error *error, const char *what)
 {
     return reshard_error_set(error, RESHARD_EFORMAT, "manifest.json: %s", what);
-}
-
-/* Sixteen lower-case hexadecimal digits, no more and no less. */
-static bool read_digits(const char *text, uint64_t *out)
-{
-    *out = 0;
-    for (int i = 0; i < DIGITS; ++i) {
-        const char digit = text[i];
-
-        if (digit >= '0' && digit <= '9')
-            *out = *out << 4 | (uint64_t)(digit - '0');
-        else if (digit >= 'a' && digit <= 'f')
-            *out = *out << 4 | (uint64_t)(digit - 'a' + 10);
-        else
-            return false;
-    }
-    return true;
 }
 
 static enum reshard_status check_seal(const char *text, size_t bytes, struct reshard_error *error)
@@ -43,8 +26,8 @@ static enum reshard_status check_seal(const char *text, size_t bytes, struct res
         return wrong(error, "is too short to be one");
     seal = text + bytes - SEAL_BYTES;
     if (memcmp(seal, seal_head, sizeof seal_head - 1) != 0 ||
-        memcmp(seal + sizeof seal_head - 1 + DIGITS, seal_tail, sizeof seal_tail - 1) != 0 ||
-        !read_digits(seal + sizeof seal_head - 1, &crc))
+        memcmp(seal + sizeof seal_head - 1 + VERIFY_DIGITS, seal_tail, sizeof seal_tail - 1) != 0 ||
+        !verify_read_digits(seal + sizeof seal_head - 1, &crc))
         return wrong(error, "does not end in its line \"crc64\": it was cut short or changed");
     if (verify_crc(0, text, bytes - SEAL_BYTES) != crc)
         return reshard_error_set(error, RESHARD_EDIGEST,
@@ -52,21 +35,19 @@ static enum reshard_status check_seal(const char *text, size_t bytes, struct res
     return RESHARD_OK;
 }
 
+/* Do its members stand in this order? It has no others; `?` marks what may be absent. */
 static bool in_order(json_t *object, const char *const *names)
 {
     for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
-        if (!*names || strcmp(json_object_iter_key(at), *names++) != 0)
+        const char *key = json_object_iter_key(at);
+
+        while (*names && **names == '?' && strcmp(key, *names + 1) != 0)
+            ++names;
+        if (!*names || strcmp(key, *names + (**names == '?')) != 0)
             return false;
+        ++names;
     }
-    return !*names;
-}
-
-static bool read_hex(const json_t *object, const char *key, uint64_t *out)
-{
-    const json_t *value = json_object_get(object, key);
-
-    return json_is_string(value) && json_string_length(value) == DIGITS &&
-           read_digits(json_string_value(value), out);
+    return true;
 }
 
 /* Keep a name; NULL when it is none. The length of an FQN, slot or unit is limited. */
@@ -110,12 +91,55 @@ static const char *parse_shape(struct verify_tensor *tensor, const json_t *shape
     return NULL;
 }
 
+/* The class of a slot of its own shape; the size of its blocks where these are what it is of. */
+static const char *parse_class(struct verify_tensor *tensor, const json_t *value)
+{
+    static const char *const names[] = {[VERIFY_ROW] = "row",
+                                        [VERIFY_COLUMN] = "column",
+                                        [VERIFY_BLOCKWISE] = "blockwise",
+                                        [VERIFY_BYTES] = "opaque"};
+    const json_t *named = json_object_get(value, "class");
+    const char *name = json_string_value(named);
+
+    if (named && tensor->like)
+        return "has a class, but is no slot of a shape of its own";
+    for (int c = VERIFY_ROW; c <= VERIFY_BYTES && name; ++c) {
+        if (strcmp(name, names[c]) == 0)
+            tensor->slot_class = (enum verify_class)c;
+    }
+    if (named && tensor->slot_class == VERIFY_PLAIN)
+        return "has no known class";
+    if ((json_object_get(value, "block") != NULL) != (tensor->slot_class == VERIFY_BLOCKWISE))
+        return "is blockwise without \"block\", or has it and is not";
+    if (tensor->slot_class == VERIFY_BLOCKWISE &&
+        !verify_read_count(value, "block", &tensor->block))
+        return "has a block that is no size";
+    return NULL;
+}
+
+/* An absent slot has no data, and so no digest. */
+static const char *parse_presence(struct verify_checkpoint *checkpoint, const json_t *value,
+                                  uint32_t number)
+{
+    const json_t *absent = json_object_get(value, "absent");
+
+    if (absent && (!json_is_true(absent) || !json_object_get(value, "slot")))
+        return "has \"absent\", and is no slot, or it is not true";
+    checkpoint->absent[number] = absent;
+    if (absent)
+        return json_object_get(value, "digest") ? "is absent, and has a digest" : NULL;
+    return verify_read_hex(value, "digest", &checkpoint->digest[number])
+               ? NULL
+               : "has no digest of 16 digits";
+}
+
 /* What is wrong with one tensor of the inventory, or NULL. References are looked at later. */
 static const char *parse_tensor(struct verify_checkpoint *checkpoint, const json_t *value,
                                 uint32_t number)
 {
-    static const char *const members[] = {"fqn",   "?slot", "dtype",  "shape", "unit",
-                                          "?role", "?like", "digest", NULL};
+    static const char *const members[] = {"fqn",    "?slot",   "dtype",   "shape",
+                                          "unit",   "?role",   "?like",   "?class",
+                                          "?block", "?absent", "?digest", NULL};
     struct verify_tensor *tensor = &checkpoint->inventory.tensor[number];
     const char *dtype = json_string_value(json_object_get(value, "dtype"));
     const json_t *slot = json_object_get(value, "slot");
@@ -144,9 +168,8 @@ static const char *parse_tensor(struct verify_checkpoint *checkpoint, const json
     if (role && (slot || !parse_role(role, &tensor->role)))
         return "is a slot with a role, or has one that is none";
     tensor->like = !slot || json_is_true(like);
-    if (!read_hex(value, "digest", &checkpoint->digest[number]))
-        return "has no digest of 16 digits";
-    return NULL;
+    fault = parse_class(tensor, value);
+    return fault ? fault : parse_presence(checkpoint, value, number);
 }
 
 static enum reshard_status parse_tensors(struct verify_checkpoint *checkpoint, const json_t *array,
@@ -158,7 +181,8 @@ static enum reshard_status parse_tensors(struct verify_checkpoint *checkpoint, c
 
     inventory->tensor = calloc(count + 1, sizeof *inventory->tensor);
     checkpoint->digest = calloc(count + 1, sizeof *checkpoint->digest);
-    if (!inventory->tensor || !checkpoint->digest)
+    checkpoint->absent = calloc(count + 1, sizeof *checkpoint->absent);
+    if (!inventory->tensor || !checkpoint->digest || !checkpoint->absent)
         return reshard_error_set(error, RESHARD_ENOMEM, "no memory for %zu tensors", count);
     for (uint32_t t = 0; t < count; ++t) {
         const char *fault = parse_tensor(checkpoint, json_array_get(array, t), t);
@@ -262,7 +286,8 @@ static const char *parse_file(struct verify_checkpoint *checkpoint, const json_t
     file->fd = -1;
     if (!verify_has_members(value, members) || !name ||
         !verify_read_count(value, "writer", &file->writer) ||
-        !verify_read_count(value, "bytes", &file->bytes) || !read_hex(value, "seal", &file->seal))
+        !verify_read_count(value, "bytes", &file->bytes) ||
+        !verify_read_hex(value, "seal", &file->seal))
         return "has not the four members of a file";
     if (file->writer >= checkpoint->world)
         return "was written by a rank outside the world";
@@ -298,8 +323,10 @@ static enum reshard_status parse_files(struct verify_checkpoint *checkpoint, con
 static enum reshard_status parse_head(struct verify_checkpoint *checkpoint, json_t *root,
                                       struct reshard_error *error)
 {
-    static const char *const members[] = {"format",  "version", "step",  "world", "layout", "units",
-                                          "tensors", "ties",    "files", "crc64", NULL};
+    static const char *const members[] = {"format",     "version", "step",    "world",
+                                          "layout",     "units",   "tensors", "ties",
+                                          "?optimizer", "files",   "crc64",   NULL};
+    static const char *const arrays[] = {"units", "tensors", "ties", "files", NULL};
     const char *format = json_string_value(json_object_get(root, "format"));
     uint64_t version = 0;
 
@@ -316,10 +343,10 @@ static enum reshard_status parse_head(struct verify_checkpoint *checkpoint, json
     if (!verify_read_count(root, "world", &checkpoint->world) || checkpoint->world == 0 ||
         checkpoint->world > WORLD_MAX)
         return wrong(error, "\"world\" is no number of ranks");
-    for (int i = 5; i <= 8; ++i) {
-        if (!json_is_array(json_object_get(root, members[i])))
+    for (const char *const *array = arrays; *array; ++array) {
+        if (!json_is_array(json_object_get(root, *array)))
             return reshard_error_set(error, RESHARD_EFORMAT, "manifest.json: %s is no array",
-                                     members[i]);
+                                     *array);
     }
     return RESHARD_OK;
 }
@@ -347,6 +374,9 @@ static enum reshard_status parse_root(struct verify_checkpoint *checkpoint, json
         status = check_units(&checkpoint->inventory, error);
     if (!status)
         status = parse_ties(checkpoint, json_object_get(root, "ties"), error);
+    if (!status)
+        status = verify_param_groups_parse(&checkpoint->groups, json_object_get(root, "optimizer"),
+                                           &checkpoint->names, error);
     if (!status)
         status = parse_files(checkpoint, json_object_get(root, "files"), error);
     return status;

@@ -233,8 +233,10 @@ enum reshard_status verify_report_print(const struct verify_report *report, FILE
 
     if (!line)
         return RESHARD_ENOMEM;
-    fprintf(stream, "%u tensor%s, %" PRIu64 " element%s, %" PRIu64 " bytes verified: ",
-            report->tensor_count, report->tensor_count == 1 ? "" : "s", report->elements,
+    fprintf(stream, "%u tensor%s", report->tensor_count, report->tensor_count == 1 ? "" : "s");
+    if (report->absent_count > 0)
+        fprintf(stream, " (%u absent)", report->absent_count);
+    fprintf(stream, ", %" PRIu64 " element%s, %" PRIu64 " bytes verified: ", report->elements,
             report->elements == 1 ? "" : "s", report->bytes);
     if (report->finding_total == 0)
         fprintf(stream, "all as it should be\n");
@@ -295,8 +297,9 @@ json_t *verify_report_json(const struct verify_report *report)
 
     for (uint32_t f = 0; f < report->finding_count; ++f)
         json_array_append_new(findings, finding_json(&report->finding[f]));
-    return json_pack("{s:s,s:I,s:I,s:I,s:I,s:o}", "status", reshard_status_name(report->status),
-                     "tensors", (json_int_t)report->tensor_count, "elements",
-                     (json_int_t)report->elements, "bytes", (json_int_t)report->bytes,
-                     "finding_total", (json_int_t)report->finding_total, "findings", findings);
+    return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:o}", "status", reshard_status_name(report->status),
+                     "tensors", (json_int_t)report->tensor_count, "absent",
+                     (json_int_t)report->absent_count, "elements", (json_int_t)report->elements,
+                     "bytes", (json_int_t)report->bytes, "finding_total",
+                     (json_int_t)report->finding_total, "findings", findings);
 }

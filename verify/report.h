@@ -56,6 +56,7 @@ struct verify_tally {
 struct verify_report {
     enum reshard_status status;
     uint32_t tensor_count; /* tensors judged, and entries of `tally` */
+    uint32_t absent_count; /* of them, slots of a checkpoint that are absent */
     uint64_t elements;     /* elements judged */
     uint64_t bytes;        /* bytes judged */
     uint64_t finding_total;

@@ -4,6 +4,7 @@
 #include "verify/owners.h"
 #include "verify/pattern.h"
 #include "verify/placement.h"
+#include "verify/slots.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -144,6 +145,8 @@ enum reshard_status verify_rules_open(struct verify_rules **out,
     if (!status)
         status = verify_flat_settle(rules, error);
     if (!status)
+        status = verify_slots_settle(rules, error);
+    if (!status)
         status = verify_owners_settle(rules, error);
     if (status)
         verify_rules_close(rules);
@@ -159,6 +162,7 @@ void verify_rules_close(struct verify_rules *rules)
     for (uint32_t t = 0; t < rules->inventory->tensor_count; ++t)
         free(rules->placement[t].given_owner);
     verify_deals_close(rules->deals);
+    verify_blocks_close(rules->blocks);
     verify_givens_close(rules->givens);
     free(rules);
 }
@@ -211,6 +215,14 @@ uint64_t verify_rules_memory_elements(const struct verify_rules *rules, uint32_t
     if (placement->how == VERIFY_PLACED_FLAT)
         return placement->flat.chunk;
     verify_coordinates(rules, rank, coordinate);
+    if (placement->how == VERIFY_PLACED_ROWS) {
+        struct verify_flat_rows rows;
+
+        return verify_flat_rows_of(&placement->flat, placement->width,
+                                   verify_data_coordinate(rules, placement, coordinate), &rows)
+                   ? rows.end - rows.begin
+                   : 0;
+    }
     return verify_dealt_elements(rules, tensor, coordinate);
 }
 

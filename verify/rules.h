@@ -81,7 +81,8 @@ void verify_rules_close(struct verify_rules *rules); /* accepts NULL */
 const struct verify_inventory *verify_rules_inventory(const struct verify_rules *rules);
 const struct verify_layout *verify_rules_layout(const struct verify_rules *rules);
 
-/* Local. Is the tensor part of a flat parameter, so that its memory is the flat shard? */
+/* Local. Is the tensor part of a flat parameter, so that its memory is the flat shard? Slots of the
+ * parameter's shape are with it; those of another shape have memory of their own. */
 bool verify_rules_flat(const struct verify_rules *rules, uint32_t tensor);
 
 /* Local. Is the tensor at the rank's coordinates? It may still have no element there, since chunks

@@ -62,6 +62,18 @@ static void begin_flat(struct verify_walk *walk, const struct verify_placement *
     walk->ended = true;
 }
 
+static void begin_rows(struct verify_walk *walk, const struct verify_placement *placement,
+                       uint64_t data_coordinate)
+{
+    struct verify_flat_rows rows;
+
+    walk->flat = true;
+    if (!verify_flat_rows_of(&placement->flat, placement->width, data_coordinate, &rows))
+        return;
+    walk->begin = rows.begin;
+    walk->end = rows.end;
+}
+
 /*
  * FORMAT.md cuts an interval of a row-major box into boxes from the outside in; seen from its first
  * element `at`, that gives the largest block which begins there: as many whole sub-arrays of the
@@ -161,6 +173,10 @@ void verify_walk_begin(struct verify_walk *walk, const struct verify_rules *rule
     case VERIFY_PLACED_FLAT:
         begin_dealt(walk, rules, placement, coordinate);
         begin_flat(walk, placement, verify_data_coordinate(rules, placement, coordinate));
+        break;
+    case VERIFY_PLACED_ROWS:
+        begin_dealt(walk, rules, placement, coordinate);
+        begin_rows(walk, placement, verify_data_coordinate(rules, placement, coordinate));
         break;
     case VERIFY_PLACED_DEALT:
         begin_dealt(walk, rules, placement, coordinate);

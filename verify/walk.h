@@ -27,7 +27,7 @@ struct verify_walk {
     struct verify_stretch whole[VERIFY_DIMS_MAX];
     uint64_t stretches[VERIFY_DIMS_MAX];
     uint64_t chosen[VERIFY_DIMS_MAX];
-    /* A flat parameter: the elements of all those boxes that the rank's flat shard has. */
+    /* A flat parameter, or its rows: the elements of all those boxes that the rank has. */
     bool flat;
     uint64_t begin;
     uint64_t end;

@@ -37,7 +37,7 @@ static enum reshard_status add_tensor(struct arena_pieces *pieces, uint32_t tens
 }
 
 enum reshard_status arena_pieces_of(struct arena_pieces *out, const struct reshard_layout *layout,
-                                    uint64_t holder)
+                                    uint64_t holder, const bool *absent)
 {
     const struct reshard_model *model = reshard_layout_model(layout);
     struct reshard_box_list boxes = RESHARD_BOX_LIST_INIT;
@@ -45,7 +45,7 @@ enum reshard_status arena_pieces_of(struct arena_pieces *out, const struct resha
 
     *out = (struct arena_pieces)ARENA_PIECES_INIT;
     for (uint32_t t = 0; !status && t < reshard_model_tensor_count(model); t++) {
-        if (!reshard_layout_is_owner(layout, t, holder))
+        if ((absent && absent[t]) || !reshard_layout_is_owner(layout, t, holder))
             continue;
         boxes.count = 0;
         status = reshard_layout_boxes(layout, t, holder, &boxes);

@@ -36,9 +36,11 @@ struct arena_pieces {
         }                                                                                          \
     }
 
-/* Local. The pieces that `holder` owns under a layout: what its file holds. */
-RESHARD_MUST_CHECK enum reshard_status
-arena_pieces_of(struct arena_pieces *out, const struct reshard_layout *layout, uint64_t holder);
+/* Local. The pieces that `holder` owns under a layout: what its file holds. Tensors that `absent`
+ * marks have none; NULL marks none. */
+RESHARD_MUST_CHECK enum reshard_status arena_pieces_of(struct arena_pieces *out,
+                                                       const struct reshard_layout *layout,
+                                                       uint64_t holder, const bool *absent);
 void arena_pieces_release(struct arena_pieces *pieces);
 
 /* Local. Elements of an arena with its zero tail: its bytes are a multiple of ARENA_ALIGNMENT. */

@@ -169,11 +169,11 @@ enum reshard_status flats_open(struct flats *out, const struct reshard_model *mo
     if (!out->flat || !out->place || !flattening.first || !flattening.number)
         status = RESHARD_ENOMEM;
     for (uint32_t t = 0; !status && t < tensors; t++) {
-        const uint32_t like = reshard_model_tensor(model, t)->like;
-        if (placement[t].flat && like == t)
+        const uint32_t parameter = reshard_model_tensor(model, t)->parameter;
+        if (placement[t].flat && parameter == t)
             status = flatten(&flattening, t);
         else if (placement[t].flat)
-            out->place[t] = out->place[like];
+            out->place[t] = out->place[parameter];
     }
     for (uint32_t i = 0; !status && i < out->count; i++)
         finish(&flattening, &out->flat[i]);

@@ -101,7 +101,8 @@ static enum reshard_status sources_of(struct sources *out, const struct manifest
         return RESHARD_ENOMEM;
     out->file_count = manifest->file_count;
     for (uint64_t f = 0; !status && f < manifest->file_count; f++)
-        status = arena_pieces_of(&out->pieces[f], layout, manifest->file[f].writer);
+        status =
+            arena_pieces_of(&out->pieces[f], layout, manifest->file[f].writer, manifest->absent);
     return status ? status : sort_pieces(out, manifest);
 }
 
@@ -282,6 +283,7 @@ static bool fill_index(const struct index *index, const struct manifest *manifes
     bool added = add_groups(index);
     for (uint32_t t = 0; added && t < reshard_model_tensor_count(model); t++)
         added =
+            (manifest->absent && manifest->absent[t]) ||
             add_tensor(index, reshard_model_tensor(model, t), sources->mapping + sources->start[t],
                        sources->mapping + sources->start[t + 1], manifest->digest[t]);
     for (uint32_t i = 0; added && i < reshard_model_tie_count(model); i++)

@@ -35,11 +35,24 @@ static const struct given *given_of(const struct reshard_layout *layout, uint32_
 
 /* ---- what cuts leave ------------------------------------------------------------------------- */
 
+/* The shape that a tensor's cuts are of: blocks lie where the parameter's elements do. */
+static const struct reshard_shape *cut_shape(const struct reshard_layout *layout, uint32_t t)
+{
+    const struct reshard_tensor *tensor = tensor_of(layout, t);
+
+    return tensor->block ? &tensor_of(layout, tensor->parameter)->shape : &tensor->shape;
+}
+
 static struct region region_of(const struct reshard_layout *layout, uint32_t t, uint64_t holder)
 {
     const struct reshard_place place = reshard_mesh_place(&layout->mesh, holder);
 
-    return region_at(&tensor_of(layout, t)->shape, &layout->placement[t], &layout->mesh, &place);
+    return region_at(cut_shape(layout, t), &layout->placement[t], &layout->mesh, &place);
+}
+
+static uint64_t divide_up(uint64_t value, uint64_t by)
+{
+    return value / by + (value % by != 0);
 }
 
 /* ---- owners ---------------------------------------------------------------------------------- */
@@ -357,13 +370,14 @@ bool reshard_layout_is_owner(const struct reshard_layout *layout, uint32_t tenso
 
 bool reshard_layout_is_flat(const struct reshard_layout *layout, uint32_t tensor)
 {
-    return layout->placement[tensor].flat;
+    return layout->placement[tensor].flat && tensor_of(layout, tensor)->like != RESHARD_LIKE_NONE;
 }
 
 struct reshard_flat_info reshard_layout_flat(const struct reshard_layout *layout, uint32_t tensor,
                                              uint32_t *number)
 {
-    const uint32_t index = layout->flats.place[tensor].number;
+    const uint32_t index =
+        reshard_layout_is_flat(layout, tensor) ? layout->flats.place[tensor].number : 0;
     const struct flat *flat = index ? &layout->flats.flat[index - 1] : NULL;
 
     if (number)
@@ -372,8 +386,10 @@ struct reshard_flat_info reshard_layout_flat(const struct reshard_layout *layout
                 : (struct reshard_flat_info){0, 0, RESHARD_DTYPE_NONE};
 }
 
-struct reshard_shard_info reshard_layout_shard_info(const struct reshard_layout *layout,
-                                                    uint32_t tensor, uint64_t holder)
+/* What a holder's flat shard has of a tensor, or of the parameter that a slot goes through the flat
+ * cut with. */
+static struct reshard_shard_info flat_part(const struct reshard_layout *layout, uint32_t tensor,
+                                           uint64_t holder)
 {
     const struct flat_place *place = &layout->flats.place[tensor];
     const struct reshard_place at = reshard_mesh_place(&layout->mesh, holder);
@@ -400,6 +416,67 @@ struct reshard_shard_info reshard_layout_shard_info(const struct reshard_layout 
     return info;
 }
 
+struct reshard_shard_info reshard_layout_shard_info(const struct reshard_layout *layout,
+                                                    uint32_t tensor, uint64_t holder)
+{
+    return reshard_layout_is_flat(layout, tensor) ? flat_part(layout, tensor, holder)
+                                                  : (struct reshard_shard_info){false, 0, 0, 0};
+}
+
+/* The elements of its region's memory that the flat cut leaves a holder. */
+static struct region_run flat_run(const struct reshard_layout *layout, uint32_t tensor,
+                                  uint64_t holder)
+{
+    const struct reshard_shard_info info = flat_part(layout, tensor, holder);
+    const uint64_t width = layout->placement[tensor].width;
+
+    if (width == 1) /* but for rows always, and asked of every rank and tensor */
+        return (struct region_run){info.begin, info.end};
+    return (struct region_run){divide_up(info.begin, width), divide_up(info.end, width)};
+}
+
+/* The elements of its region's memory that a holder has, the flat cut included. */
+static struct region_run part_of(const struct reshard_layout *layout, uint32_t tensor,
+                                 uint64_t holder, const struct region *region)
+{
+    return layout->placement[tensor].flat ? flat_run(layout, tensor, holder)
+                                          : (struct region_run){0, region_count(region)};
+}
+
+/* The blocks whose first elements a holder has, as runs; returns how many. */
+static uint32_t block_runs(const struct reshard_layout *layout, uint32_t tensor, uint64_t holder,
+                           struct region_run *out)
+{
+    const struct region region = region_of(layout, tensor, holder);
+    const struct region_run part = part_of(layout, tensor, holder, &region);
+    const uint64_t block = tensor_of(layout, tensor)->block;
+    struct region_run run[RESHARD_SECTIONS_MAX];
+    const uint32_t runs =
+        region_runs(&region, cut_shape(layout, tensor), part.begin, part.end, run);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < runs; i++) {
+        out[count].begin = divide_up(run[i].begin, block);
+        out[count].end = divide_up(run[i].end, block);
+        count += out[count].begin < out[count].end;
+    }
+    return count;
+}
+
+static enum reshard_status block_boxes(const struct reshard_layout *layout, uint32_t tensor,
+                                       uint64_t holder, struct reshard_box_list *out)
+{
+    struct region_run run[RESHARD_SECTIONS_MAX];
+    const uint32_t runs = block_runs(layout, tensor, holder, run);
+    enum reshard_status status = RESHARD_OK;
+
+    for (uint32_t i = 0; !status && i < runs; i++) {
+        const struct reshard_box box = {.ndim = 1, .begin = {run[i].begin}, .end = {run[i].end}};
+        status = reshard_box_list_append(out, &box);
+    }
+    return status;
+}
+
 static enum reshard_status given_boxes(const struct given *given, uint64_t holder,
                                        struct reshard_box_list *out)
 {
@@ -424,9 +501,9 @@ enum reshard_status reshard_layout_boxes(const struct reshard_layout *layout, ui
                                          uint64_t holder, struct reshard_box_list *out)
 {
     const struct placement *placement = &layout->placement[tensor];
-    struct reshard_shard_info info;
     struct reshard_box row;
     struct region region;
+    struct region_run part;
 
     if (reshard_layout_shard_of(layout, tensor, holder) == RESHARD_SHARD_NONE)
         return RESHARD_OK;
@@ -436,11 +513,13 @@ enum reshard_status reshard_layout_boxes(const struct reshard_layout *layout, ui
         row = row_box(&tensor_of(layout, tensor)->shape, holder);
         return reshard_box_list_append(out, &row);
     }
+    if (tensor_of(layout, tensor)->block)
+        return block_boxes(layout, tensor, holder, out);
     region = region_of(layout, tensor, holder);
     if (!placement->flat)
         return region_boxes(&region, out);
-    info = reshard_layout_shard_info(layout, tensor, holder);
-    return region_interval(&region, info.begin, info.end, out);
+    part = flat_run(layout, tensor, holder);
+    return region_interval(&region, part.begin, part.end, out);
 }
 
 uint64_t reshard_layout_boxes_most(const struct reshard_layout *layout, uint32_t tensor)
@@ -456,7 +535,7 @@ uint64_t reshard_layout_boxes_most(const struct reshard_layout *layout, uint32_t
     if (placement->sections)
         most *= placement->sections->section_count;
     /* An interval is cut into at most that many boxes. */
-    if (placement->flat && entry->shape.ndim > 1)
+    if (placement->flat && entry->shape.ndim > 1 && !entry->block)
         most *= 2 * (uint64_t)entry->shape.ndim - 1;
     return most;
 }
@@ -471,12 +550,23 @@ static uint64_t given_count(const struct given *given, uint64_t holder)
     return count;
 }
 
+static uint64_t block_count(const struct reshard_layout *layout, uint32_t tensor, uint64_t holder)
+{
+    struct region_run run[RESHARD_SECTIONS_MAX];
+    const uint32_t runs = block_runs(layout, tensor, holder, run);
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < runs; i++)
+        count += run[i].end - run[i].begin;
+    return count;
+}
+
 uint64_t reshard_layout_local_count(const struct reshard_layout *layout, uint32_t tensor,
                                     uint64_t holder)
 {
     const struct reshard_tensor *entry = tensor_of(layout, tensor);
-    struct reshard_shard_info info;
     struct region region;
+    struct region_run part;
 
     if (reshard_layout_shard_of(layout, tensor, holder) == RESHARD_SHARD_NONE)
         return 0;
@@ -484,9 +574,11 @@ uint64_t reshard_layout_local_count(const struct reshard_layout *layout, uint32_
         return given_count(given_of(layout, tensor), holder);
     if (layout->placement[tensor].per_rank)
         return entry->count / entry->shape.size[0];
-    if (layout->placement[tensor].flat) {
-        info = reshard_layout_shard_info(layout, tensor, holder);
-        return info.end - info.begin;
+    if (entry->block)
+        return block_count(layout, tensor, holder);
+    if (layout->placement[tensor].flat) { /* which needs no region */
+        part = flat_run(layout, tensor, holder);
+        return part.end - part.begin;
     }
     region = region_of(layout, tensor, holder);
     return region_count(&region);
@@ -522,7 +614,23 @@ struct search {
     const struct reshard_box *box;
     struct reshard_place place; /* the coordinates chosen so far */
     struct reshard_shard_list *out;
+    /* Of blocks, of which `box` is the rows: from the first element of the first to that of the
+     * last. NULL for others. */
+    const struct region_run *firsts;
 };
+
+/* A row may be in many shards, of which blocks are in one or two. */
+static void clip_to_blocks(const struct search *search, const struct region *region,
+                           uint64_t *begin, uint64_t *end)
+{
+    const struct reshard_box whole = reshard_box_whole(cut_shape(search->layout, search->tensor));
+    const uint64_t before = reshard_box_offset(&region->box, &whole);
+
+    if (before + *begin < search->firsts->begin)
+        *begin = search->firsts->begin - before;
+    if (before + *end > search->firsts->end)
+        *end = search->firsts->end - before;
+}
 
 /* The coordinates of cut `index` that may have elements of the box. */
 static void search_range(const struct search *search, uint32_t index, const struct region *region,
@@ -541,9 +649,11 @@ static void search_range(const struct search *search, uint32_t index, const stru
     region_span(region, search->box, begin, end);
     if (*begin == *end)
         return;
+    if (search->firsts && !region->part_count)
+        clip_to_blocks(search, region, begin, end);
     chunk = search->layout->flats.flat[flat->number - 1].shard_count;
-    *begin = (flat->begin + *begin) / chunk;
-    *end = (flat->begin + *end - 1) / chunk + 1;
+    *begin = (flat->begin + *begin * placement->width) / chunk;
+    *end = (flat->begin + (*end - 1) * placement->width) / chunk + 1;
 }
 
 /* Cut by cut, outermost first: only coordinates that have something of the box are followed. */
@@ -590,16 +700,47 @@ static enum reshard_status search_given(const struct given *given, const struct 
     return status;
 }
 
+/* The elements of the parameter from the first of a box of blocks to the first of the last one. */
+static struct region_run firsts_of_blocks(const struct reshard_layout *layout, uint32_t tensor,
+                                          const struct reshard_box *blocks)
+{
+    const uint64_t block = tensor_of(layout, tensor)->block;
+
+    return (struct region_run){blocks->begin[0] * block, (blocks->end[0] - 1) * block + 1};
+}
+
+/* The rows that these are in. */
+static struct reshard_box rows_of(const struct reshard_shape *shape, const struct region_run *run)
+{
+    struct reshard_box box = reshard_box_whole(shape);
+    uint64_t row;
+
+    if (shape->ndim == 0)
+        return box;
+    row = reshard_box_count(&box) / shape->size[0];
+    box.begin[0] = run->begin / row;
+    box.end[0] = (run->end - 1) / row + 1;
+    return box;
+}
+
 enum reshard_status reshard_layout_overlap(const struct reshard_layout *layout, uint32_t tensor,
                                            const struct reshard_box *box,
                                            struct reshard_shard_list *out)
 {
-    struct search search = {layout, tensor, box, {{0}}, out};
-    const struct region whole = region_whole(&tensor_of(layout, tensor)->shape);
+    struct search search = {layout, tensor, box, {{0}}, out, NULL};
+    const struct region whole = region_whole(cut_shape(layout, tensor));
     enum reshard_status status = RESHARD_OK;
+    struct region_run firsts;
+    struct reshard_box rows;
 
     if (reshard_box_empty(box))
         return RESHARD_OK;
+    if (tensor_of(layout, tensor)->block) {
+        firsts = firsts_of_blocks(layout, tensor, box);
+        rows = rows_of(cut_shape(layout, tensor), &firsts);
+        search.box = &rows;
+        search.firsts = &firsts;
+    }
     if (given_of(layout, tensor))
         return search_given(given_of(layout, tensor), box, out);
     if (!layout->placement[tensor].per_rank)

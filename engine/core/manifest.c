@@ -1,6 +1,7 @@
 #include "core/manifest.h"
 
 #include "core/digest.h"
+#include "core/groups_json.h"
 #include "core/layout_json.h"
 #include "core/manifest_text.h"
 
@@ -36,7 +37,9 @@ void manifest_release(struct manifest *manifest)
     reshard_layout_options_release(&manifest->layout);
     reshard_model_close(manifest->model);
     free(manifest->digest);
+    free(manifest->absent);
     free(manifest->file);
+    reshard_groups_close(manifest->groups);
     *manifest = (struct manifest)MANIFEST_INIT;
 }
 
@@ -138,7 +141,24 @@ static void put_units(struct output *to, const struct reshard_model *model)
     put_array_end(to, count);
 }
 
-static void put_tensor(struct output *to, const struct reshard_tensor *tensor, uint64_t digest)
+/* Of a slot: how it lies beside its parameter. */
+static void put_slot_class(struct output *to, const struct reshard_tensor *tensor)
+{
+    static const char *const names[RESHARD_CLASS_COUNT] = {
+        [RESHARD_CLASS_ROW] = "row",
+        [RESHARD_CLASS_COLUMN] = "column",
+        [RESHARD_CLASS_BLOCKWISE] = "blockwise",
+        [RESHARD_CLASS_OPAQUE] = "opaque",
+    };
+    put_format(to, ", \"like\": %s", tensor->like == RESHARD_LIKE_NONE ? "false" : "true");
+    if (names[tensor->slot_class])
+        put_format(to, ", \"class\": \"%s\"", names[tensor->slot_class]);
+    if (tensor->block)
+        put_format(to, ", \"block\": %" PRIu64, tensor->block);
+}
+
+static void put_tensor(struct output *to, const struct reshard_tensor *tensor, bool absent,
+                       uint64_t digest)
 {
     put(to, "{\"fqn\": ");
     put_string(to, tensor->fqn);
@@ -153,8 +173,11 @@ static void put_tensor(struct output *to, const struct reshard_tensor *tensor, u
     if (!*tensor->slot && tensor->role != RESHARD_ROLE_PARAMETER)
         put_format(to, ", \"role\": \"%s\"", reshard_role_name(tensor->role));
     if (*tensor->slot)
-        put_format(to, ", \"like\": %s", tensor->like == RESHARD_LIKE_NONE ? "false" : "true");
-    put_format(to, ", \"digest\": \"%016" PRIx64 "\"}", digest);
+        put_slot_class(to, tensor);
+    if (absent)
+        put(to, ", \"absent\": true}");
+    else
+        put_format(to, ", \"digest\": \"%016" PRIx64 "\"}", digest);
 }
 
 static void put_tensors(struct output *to, const struct manifest *manifest)
@@ -163,7 +186,8 @@ static void put_tensors(struct output *to, const struct manifest *manifest)
     put(to, "  \"tensors\": [");
     for (uint32_t i = 0; i < count; i++) {
         put_entry_start(to, i);
-        put_tensor(to, reshard_model_tensor(manifest->model, i), manifest->digest[i]);
+        put_tensor(to, reshard_model_tensor(manifest->model, i),
+                   manifest->absent && manifest->absent[i], manifest->digest[i]);
     }
     put_array_end(to, count);
 }
@@ -182,6 +206,39 @@ static void put_ties(struct output *to, const struct reshard_model *model)
         put(to, "}");
     }
     put_array_end(to, count);
+}
+
+/* The groups, or entries: one on each line. */
+static void put_objects(struct output *to, const json_t *array)
+{
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        char *const text = json_dumps(json_array_get(array, i), GROUPS_JSON_FLAGS);
+        if (!text)
+            to->failed = true;
+        put_entry_start(to, i);
+        put(to, text ? text : "");
+        free(text);
+    }
+    put(to, json_array_size(array) ? "\n  ]" : "]");
+}
+
+static void put_optimizer(struct output *to, const struct reshard_groups *groups)
+{
+    if (!groups)
+        return;
+    json_t *const value = groups_json_encode(groups);
+    if (!value) {
+        to->failed = true;
+        return;
+    }
+    put(to, "  \"optimizer\": {\"keys\": ");
+    put_string(to, json_string_value(json_object_get(value, "keys")));
+    put(to, ", \"groups\": [");
+    put_objects(to, json_object_get(value, "groups"));
+    put(to, ", \"entries\": [");
+    put_objects(to, json_object_get(value, "entries"));
+    put(to, "},\n");
+    json_decref(value);
 }
 
 static void put_files(struct output *to, const struct manifest *manifest)
@@ -217,9 +274,13 @@ static bool manifest_is_valid(const struct manifest *manifest)
     if (manifest->layout.kind == RESHARD_LAYOUT_DDP && manifest->layout.shard > 1)
         return false;
     for (uint32_t t = 0; t < reshard_model_tensor_count(manifest->model); t++) {
-        if (!reshard_role_is_saved(reshard_model_tensor(manifest->model, t)->role))
+        const struct reshard_tensor *const tensor = reshard_model_tensor(manifest->model, t);
+        if (!reshard_role_is_saved(tensor->role) || tensor->block > INT64_MAX ||
+            (manifest->absent && manifest->absent[t] && !reshard_tensor_is_slot(tensor)))
             return false;
     }
+    if (manifest->groups && reshard_groups_check(manifest->groups, manifest->model, NULL))
+        return false;
     for (uint64_t i = 0; i < manifest->file_count; i++) {
         if (!file_is_valid(manifest, i))
             return false;
@@ -242,6 +303,7 @@ enum reshard_status manifest_encode(const struct manifest *manifest, char **out,
     put_units(&to, manifest->model);
     put_tensors(&to, manifest);
     put_ties(&to, manifest->model);
+    put_optimizer(&to, manifest->groups);
     put_files(&to, manifest);
     if (!to.failed)
         put_format(&to, "%s%016" PRIx64 "%s", MANIFEST_TAIL_BEGIN, digest_crc(0, to.text, to.bytes),

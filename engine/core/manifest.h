@@ -6,6 +6,7 @@
 #ifndef RESHARD_MANIFEST_H
 #define RESHARD_MANIFEST_H
 
+#include "core/groups.h"
 #include "core/layout.h"
 #include "core/model.h"
 
@@ -34,9 +35,11 @@ struct manifest {
     uint64_t world;
     struct reshard_layout_options layout; /* its rules are owned by a decoded manifest */
     struct reshard_model *model;          /* owned by a decoded manifest; see manifest_release */
-    uint64_t *digest;                     /* one for each tensor of the model */
+    uint64_t *digest;                     /* one for each tensor of the model; 0 of absent ones */
+    bool *absent; /* by tensor: a slot that is not there; NULL: none, of one to be encoded */
     uint64_t file_count;
-    struct manifest_file *file; /* by rising writer */
+    struct manifest_file *file;    /* by rising writer */
+    struct reshard_groups *groups; /* NULL when none were saved; owned by a decoded manifest */
 };
 
 #define MANIFEST_INIT                                                                              \
@@ -52,7 +55,7 @@ void manifest_file_name(uint64_t writer, char *name);
  * Local. The manifest's bytes in new memory, which the caller frees, with a zero byte after them
  * that `bytes` does not count. Equal manifests give equal bytes. EINVAL for what no manifest may
  * say: a mesh of more ranks than the world, a step beyond 63 bits, files out of order, tensors that
- * are not saved.
+ * are not saved, groups whose members are no parameters of the model.
  */
 RESHARD_MUST_CHECK enum reshard_status manifest_encode(const struct manifest *manifest, char **out,
                                                        size_t *bytes);
@@ -69,7 +72,7 @@ RESHARD_MUST_CHECK enum reshard_status manifest_decode(struct manifest *out, con
 /* Local. The entry of a writer's file, NULL when it wrote none. */
 const struct manifest_file *manifest_find_file(const struct manifest *manifest, uint64_t writer);
 
-/* Local. Free what a decoded manifest owns, its model included. Accepts an empty one. */
+/* Local. Free what a decoded manifest owns, model and groups included. Accepts an empty one. */
 void manifest_release(struct manifest *manifest);
 
 #ifdef __cplusplus

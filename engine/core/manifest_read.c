@@ -1,6 +1,7 @@
 #include "core/manifest.h"
 
 #include "core/digest.h"
+#include "core/groups_json.h"
 #include "core/layout_json.h"
 #include "core/manifest_text.h"
 
@@ -189,6 +190,9 @@ struct tensor_entry {
     const char *unit_name;
     enum reshard_role role;
     bool like;
+    enum reshard_slot_class slot_class;
+    uint64_t block;
+    bool absent;
     uint64_t digest;
 };
 
@@ -209,11 +213,68 @@ static enum reshard_status get_role(const struct decoder *reader, const json_t *
     return RESHARD_OK;
 }
 
+/* `class` and `block` of a slot whose `like` is false. */
+static enum reshard_status get_class(const struct decoder *reader, const json_t *object,
+                                     struct tensor_entry *out)
+{
+    const char *text;
+    enum reshard_status status = get_string(reader, object, "class", &text);
+    if (status)
+        return status;
+    if (out->like)
+        return refuse(reader, "class", "a slot that is `like` its parameter has no such member");
+    if (!reshard_slot_class_from_name(text, &out->slot_class) ||
+        out->slot_class == RESHARD_CLASS_LIKE || out->slot_class == RESHARD_CLASS_REPLICATED ||
+        out->slot_class == RESHARD_CLASS_SCALAR)
+        return refuse(reader, "class", "'%.64s' is none of row, column, blockwise and opaque",
+                      text);
+    return RESHARD_OK;
+}
+
+/* What is said of slots alone. */
+static enum reshard_status get_slot(const struct decoder *reader, const json_t *object,
+                                    struct tensor_entry *out)
+{
+    const bool has_block = json_object_get(object, "block") != NULL;
+    enum reshard_status status = get_bool(reader, object, "like", &out->like);
+    if (!status && !out->like)
+        out->slot_class = out->shape.ndim ? RESHARD_CLASS_REPLICATED : RESHARD_CLASS_SCALAR;
+    if (!status && json_object_get(object, "class"))
+        status = get_class(reader, object, out);
+    if (!status && has_block != (out->slot_class == RESHARD_CLASS_BLOCKWISE))
+        status = refuse(reader, "block",
+                        has_block ? "only a blockwise slot has this member"
+                                  : "a blockwise slot must have this member");
+    if (!status && has_block)
+        status = get_integer(reader, object, "block", 1, &out->block);
+    if (!status && json_object_get(object, "absent"))
+        status = get_bool(reader, object, "absent", &out->absent);
+    if (status)
+        return status;
+    if (json_object_get(object, "absent") && !out->absent)
+        return refuse(reader, "absent", "is true, or not there");
+    if (!*out->slot)
+        return refuse(reader, "slot", "must not be empty; a parameter has no such member");
+    if (out->absent && json_object_get(object, "digest"))
+        return refuse(reader, "digest", "a slot that is absent has no such member");
+    return RESHARD_OK;
+}
+
+/* The members that an entry without a slot must not have. */
+static enum reshard_status check_no_slot(const struct decoder *reader, const json_t *object)
+{
+    static const char *const members[] = {"like", "class", "block", "absent"};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (json_object_get(object, members[i]))
+            return refuse(reader, members[i], "only an entry with a slot has this member");
+    return RESHARD_OK;
+}
+
 static enum reshard_status get_tensor(const struct decoder *reader, const json_t *object,
                                       const json_t *units, struct tensor_entry *out)
 {
-    static const char *const known[] = {"fqn",  "slot", "dtype",  "shape", "unit",
-                                        "role", "like", "digest", NULL};
+    static const char *const known[] = {"fqn",  "slot",  "dtype", "shape",  "unit",   "role",
+                                        "like", "class", "block", "absent", "digest", NULL};
     enum reshard_status status = check_members(reader, object, known);
     if (!status)
         status = get_string(reader, object, "fqn", &out->fqn);
@@ -226,17 +287,13 @@ static enum reshard_status get_tensor(const struct decoder *reader, const json_t
     if (!status)
         status = get_integer(reader, object, "unit", 0, &out->unit);
     if (!status)
+        status = out->slot ? get_slot(reader, object, out) : check_no_slot(reader, object);
+    if (!status && !out->absent)
         status = get_crc(reader, object, "digest", &out->digest);
-    if (!status && out->slot)
-        status = get_bool(reader, object, "like", &out->like);
     if (!status && json_object_get(object, "role"))
         status = get_role(reader, object, &out->role);
     if (status)
         return status;
-    if (!out->slot && json_object_get(object, "like"))
-        return refuse(reader, "like", "only an entry with a slot has this member");
-    if (out->slot && !*out->slot)
-        return refuse(reader, "slot", "must not be empty; a parameter has no such member");
     if (out->unit >= json_array_size(units))
         return refuse(reader, "unit", "%" PRIu64 ", but there are %zu units", out->unit,
                       json_array_size(units));
@@ -255,14 +312,29 @@ static enum reshard_status from_model(const struct decoder *reader, enum reshard
     return refuse(reader, "", "%.400s", *error->text ? error->text : reshard_status_text(status));
 }
 
+/* Shapes that follow from the class are held against the entry's afterwards. */
+static enum reshard_status add_slot(const struct tensor_entry *entry, struct reshard_model *model,
+                                    struct reshard_error *error)
+{
+    uint32_t parameter;
+    struct reshard_slot slot = {.slot = entry->slot,
+                                .dtype = entry->dtype,
+                                .slot_class = entry->slot_class,
+                                .block = entry->block,
+                                .shape = entry->shape};
+    if (reshard_model_find(model, entry->fqn, "", &parameter) == RESHARD_OK)
+        slot.keeps_dimension =
+            reshard_model_tensor(model, parameter)->shape.ndim == entry->shape.ndim;
+    return reshard_model_add_state(model, entry->fqn, &slot, error);
+}
+
 static enum reshard_status add_tensor(const struct decoder *reader,
                                       const struct tensor_entry *entry, struct reshard_model *model)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
     enum reshard_status status;
     if (entry->slot)
-        status = reshard_model_add_slot(model, entry->fqn, entry->slot, entry->dtype, &entry->shape,
-                                        entry->like, &error);
+        status = add_slot(entry, model, &error);
     else
         status =
             reshard_model_add_role(model, entry->fqn, entry->unit_name, entry->dtype, &entry->shape,
@@ -280,7 +352,8 @@ static enum reshard_status add_tensor(const struct decoder *reader,
                       "their first tensors, and a slot is in its parameter's",
                       entry->unit, tensor->unit);
     if (!reshard_shape_equal(&tensor->shape, &entry->shape))
-        return refuse(reader, "shape", "differs from the parameter's, which `like` promises");
+        return refuse(reader, "shape", "differs from what the parameter's shape and `%s` come to",
+                      entry->slot_class == RESHARD_CLASS_LIKE ? "like" : "class");
     return RESHARD_OK;
 }
 
@@ -294,7 +367,8 @@ static enum reshard_status get_tensors(struct decoder *reader, const json_t *roo
         return status;
     const size_t count = json_array_size(tensors);
     out->digest = calloc(count ? count : 1, sizeof *out->digest);
-    if (!out->digest)
+    out->absent = calloc(count ? count : 1, sizeof *out->absent);
+    if (!out->digest || !out->absent)
         return out_of_memory(reader);
     for (size_t i = 0; i < count; i++) {
         struct tensor_entry entry = {.slot = NULL};
@@ -305,6 +379,7 @@ static enum reshard_status get_tensors(struct decoder *reader, const json_t *roo
         if (status)
             return status;
         out->digest[i] = entry.digest;
+        out->absent[i] = entry.absent;
     }
     *reader->where = '\0';
     return RESHARD_OK;
@@ -369,6 +444,25 @@ static enum reshard_status get_ties(struct decoder *reader, const json_t *root,
     if (!status)
         *reader->where = '\0';
     return status;
+}
+
+/* The optimizer's groups, once the model is known that they are of. */
+static enum reshard_status get_groups(const struct decoder *reader, const json_t *optimizer,
+                                      struct manifest *out)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct groups_json_fault fault;
+    enum reshard_status status;
+    if (!optimizer)
+        return RESHARD_OK;
+    status = groups_json_decode(optimizer, &out->groups, &fault);
+    if (status == RESHARD_ENOMEM)
+        return out_of_memory(reader);
+    if (status)
+        return refuse(reader, fault.where, "%s", fault.reason);
+    if (reshard_groups_check(out->groups, out->model, &error))
+        return refuse(reader, "optimizer.groups", "%.500s", error.text);
+    return RESHARD_OK;
 }
 
 static enum reshard_status get_file(const struct decoder *reader, const json_t *object,
@@ -446,8 +540,9 @@ static enum reshard_status check_version(const struct decoder *reader, const jso
 static enum reshard_status get_manifest(struct decoder *reader, const json_t *root,
                                         struct manifest *out)
 {
-    static const char *const known[] = {"format",  "version", "step",  "world", "layout", "units",
-                                        "tensors", "ties",    "files", "crc64", NULL};
+    static const char *const known[] = {"format",    "version", "step",    "world",
+                                        "layout",    "units",   "tensors", "ties",
+                                        "optimizer", "files",   "crc64",   NULL};
     enum reshard_status status = check_version(reader, root);
     if (!status)
         status = check_members(reader, root, known);
@@ -479,6 +574,8 @@ static enum reshard_status get_manifest(struct decoder *reader, const json_t *ro
         status = check_units_used(reader, root, out->model);
     if (!status)
         status = get_ties(reader, root, out->model);
+    if (!status)
+        status = get_groups(reader, json_object_get(root, "optimizer"), out);
     if (!status)
         status = get_files(reader, root, out);
     return status;

@@ -3,7 +3,9 @@
 #include "core/cast.h"
 #include "core/digest.h"
 #include "core/pattern.h"
+#include "core/rekey.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,7 @@ uint64_t match_options_hash(const struct reshard_match_options *options)
     }
     hash = hash_list(hash, options->cast, options->cast_count);
     hash = hash_list(hash, options->missing, options->missing_count);
+    hash = hash_list(hash, options->keep_values, options->keep_values_count);
     hash = hash_list(hash, options->untie, options->untie_count);
     return hash_list(hash, options->unexpected, options->unexpected_count);
 }
@@ -44,8 +47,8 @@ static enum reshard_status check_patterns(const char *const *list, uint32_t coun
     return RESHARD_OK;
 }
 
-static enum reshard_status check_options(const struct reshard_match_options *options,
-                                         struct reshard_error *error)
+enum reshard_status match_check_options(const struct reshard_match_options *options,
+                                        struct reshard_error *error)
 {
     enum reshard_status status = check_patterns(options->cast, options->cast_count, "cast", error);
 
@@ -55,20 +58,24 @@ static enum reshard_status check_options(const struct reshard_match_options *opt
         status = check_patterns(options->untie, options->untie_count, "untie", error);
     if (!status)
         status =
+            check_patterns(options->keep_values, options->keep_values_count, "keep_values", error);
+    if (!status)
+        status =
             check_patterns(options->unexpected, options->unexpected_count, "unexpected", error);
     for (uint32_t i = 0; !status && i < options->rename_count; i++)
         status = check_patterns(&options->rename[i].from, 1, "rename", error);
     return status;
 }
 
-static bool matches_any(const char *const *list, uint32_t count, const char *fqn)
+/* Whether a list names a tensor: by its FQN, or a slot as FQN:SLOT. */
+static bool names_any(const char *const *list, uint32_t count, const char *fqn, const char *slot)
 {
-    struct pattern_match match;
+    char name[2 * RESHARD_NAME_MAX];
 
-    for (uint32_t i = 0; i < count; i++)
-        if (pattern_matches(list[i], fqn, &match))
-            return true;
-    return false;
+    if (pattern_matches_any(list, count, fqn))
+        return true;
+    snprintf(name, sizeof name, "%s:%s", fqn, slot);
+    return slot[0] && pattern_matches_any(list, count, name);
 }
 
 /* ---- the checkpoint's tensors by the model's names ------------------------------------------- */
@@ -84,7 +91,9 @@ struct matching {
     struct match *out;
     const struct reshard_model *model;
     const struct reshard_model *saved;
-    const uint64_t *digest; /* of the saved */
+    const uint64_t *digest;                    /* of the saved */
+    const struct reshard_groups *saved_groups; /* or NULL */
+    const struct reshard_groups *groups;       /* the loader's, or NULL */
     const struct reshard_match_options *options;
     match_wanted *wanted;
     int part;
@@ -122,28 +131,19 @@ static void complain_of(struct matching *matching, const struct reshard_tensor *
 /* The model's name for one of the checkpoint's. */
 static const char *rename_one(struct matching *matching, const char *fqn)
 {
-    struct pattern_match match;
-    char name[RESHARD_NAME_MAX], text[RESHARD_TENSOR_TEXT_MAX];
+    char name[RESHARD_NAME_MAX], reason[RENAME_REASON_MAX];
 
-    for (uint32_t i = 0; i < matching->options->rename_count; i++) {
-        const struct reshard_rename *rename = &matching->options->rename[i];
-        if (!pattern_matches(rename->from, fqn, &match))
-            continue;
-        if (!pattern_replace(rename->to, &match, name, sizeof name)) {
-            snprintf(text, sizeof text,
-                     "rename '%.100s' to '%.100s': '%.100s' becomes too long, or has fewer parts "
-                     "than are asked for",
-                     rename->from, rename->to, fqn);
-            complain(matching, text);
-            return fqn;
-        }
-        matching->renamed[matching->renamed_count] = strdup(name);
-        if (!matching->renamed[matching->renamed_count])
-            matching->status = RESHARD_ENOMEM;
-        else
-            return matching->renamed[matching->renamed_count++];
+    if (!rename_fqn(matching->options->rename, matching->options->rename_count, fqn, name,
+                    reason)) {
+        complain(matching, reason);
         return fqn;
     }
+    if (strcmp(name, fqn) == 0)
+        return fqn;
+    matching->renamed[matching->renamed_count] = strdup(name);
+    if (matching->renamed[matching->renamed_count])
+        return matching->renamed[matching->renamed_count++];
+    matching->status = RESHARD_ENOMEM;
     return fqn;
 }
 
@@ -155,6 +155,37 @@ static int compare_names(const void *a, const void *b)
     return order ? order : strcmp(left->slot, right->slot);
 }
 
+/* The model's name for a member that the checkpoint has by its id: its place in the loader's groups
+ * names it. NULL for what is no such member. */
+static const char *name_of_id(struct matching *matching, const char *fqn)
+{
+    const char *name = NULL;
+    char text[RESHARD_TENSOR_TEXT_MAX];
+    uint32_t group;
+
+    if (!matching->saved_groups ||
+        reshard_groups_keys(matching->saved_groups) != RESHARD_KEYS_IDS ||
+        reshard_groups_of(matching->saved_groups, fqn, &group))
+        return NULL;
+    if (matching->groups)
+        name = rekey_name_of(matching->groups, matching->saved_groups, fqn);
+    if (name)
+        return name;
+    snprintf(text, sizeof text, "'%.100s' is an id of param group '%.100s': %s", fqn,
+             reshard_groups_name(matching->saved_groups, group),
+             matching->groups ? "the loader's groups have no name for it"
+                              : "without the loader's groups it has no name");
+    complain(matching, text);
+    return fqn;
+}
+
+static const char *name_one(struct matching *matching, const char *fqn)
+{
+    const char *name = name_of_id(matching, fqn);
+
+    return name ? name : rename_one(matching, fqn);
+}
+
 static void name_all(struct matching *matching)
 {
     const struct reshard_model *saved = matching->saved;
@@ -162,7 +193,9 @@ static void name_all(struct matching *matching)
 
     for (uint32_t s = 0; s < reshard_model_tensor_count(saved); s++) {
         const struct reshard_tensor *tensor = reshard_model_tensor(saved, s);
-        matching->fqn[s] = rename_one(matching, tensor->fqn);
+        /* A slot comes after its parameter and is known by it: what is wrong is said once. */
+        matching->fqn[s] = reshard_tensor_is_slot(tensor) ? matching->fqn[tensor->parameter]
+                                                          : name_one(matching, tensor->fqn);
         matching->name[matching->name_count++] =
             (struct named){matching->fqn[s], tensor->slot, s, false};
     }
@@ -243,8 +276,32 @@ static bool may_be_cast(const struct matching *matching, const struct reshard_te
 
     snprintf(name, sizeof name, "%s%s%s", wanted->fqn, is_slot ? ":" : "", wanted->slot);
     for (uint32_t i = 0; i < options->cast_count; i++)
-        if ((!is_slot || strchr(options->cast[i], ':')) && matches_any(&options->cast[i], 1, name))
+        if ((!is_slot || strchr(options->cast[i], ':')) &&
+            pattern_matches_any(&options->cast[i], 1, name))
             return true;
+    return false;
+}
+
+static const char *print_class(const struct reshard_tensor *tensor, char *text, size_t size)
+{
+    if (tensor->block)
+        snprintf(text, size, "blockwise, of %" PRIu64 " elements", tensor->block);
+    else
+        snprintf(text, size, "%s", reshard_slot_class_name(tensor->slot_class));
+    return text;
+}
+
+/* Whether two slots lie beside their parameters in the same way. */
+static bool same_class(struct matching *matching, const struct reshard_tensor *wanted,
+                       const struct reshard_tensor *saved)
+{
+    char what[256], here[64], there[64];
+
+    if (wanted->slot_class == saved->slot_class && wanted->block == saved->block)
+        return true;
+    snprintf(what, sizeof what, "it is %s here, but %s in the checkpoint",
+             print_class(wanted, here, sizeof here), print_class(saved, there, sizeof there));
+    complain_of(matching, wanted, what);
     return false;
 }
 
@@ -260,6 +317,8 @@ static void match_found(struct matching *matching, uint32_t t, uint32_t s)
         snprintf(what, sizeof what, "it is %s here, but %s in the checkpoint",
                  reshard_role_name(wanted->role), reshard_role_name(saved->role));
         complain_of(matching, wanted, what);
+    } else if (!same_class(matching, wanted, saved)) {
+        return;
     } else if (saved->dtype == wanted->dtype && rows_differ(wanted, saved)) {
         match_rows(matching, t, s);
     } else if (!reshard_shape_equal(&saved->shape, &wanted->shape) ||
@@ -294,6 +353,20 @@ static const struct named *find_swapped(const struct matching *matching,
     return find(matching, matching->fqn[second->tensor], wanted->slot);
 }
 
+/* Why the checkpoint has no such tensor, as far as it tells. */
+static const char *why_missing(const struct matching *matching, const struct reshard_tensor *wanted)
+{
+    const struct named *parameter = find(matching, wanted->fqn, "");
+    const struct reshard_tensor *saved =
+        parameter ? reshard_model_tensor(matching->saved, parameter->tensor) : NULL;
+
+    if (!reshard_tensor_is_slot(wanted) || !saved)
+        return "missing in the checkpoint";
+    return saved->role == RESHARD_ROLE_FROZEN
+               ? "missing in the checkpoint, where the parameter is frozen"
+               : "missing in the checkpoint, which has the parameter";
+}
+
 static void match_one(struct matching *matching, uint32_t t)
 {
     const struct reshard_tensor *wanted = reshard_model_tensor(matching->model, t);
@@ -301,11 +374,12 @@ static void match_one(struct matching *matching, uint32_t t)
     const struct named *found = swapped ? swapped : find(matching, wanted->fqn, wanted->slot);
     char what[RESHARD_TENSOR_TEXT_MAX];
 
-    if (found && (!found->is_alias || matches_any(matching->options->untie,
-                                                  matching->options->untie_count, wanted->fqn))) {
+    if (found &&
+        (!found->is_alias || pattern_matches_any(matching->options->untie,
+                                                 matching->options->untie_count, wanted->fqn))) {
         match_found(matching, t, found->tensor);
-    } else if (matches_any(matching->options->missing, matching->options->missing_count,
-                           wanted->fqn)) {
+    } else if (names_any(matching->options->missing, matching->options->missing_count, wanted->fqn,
+                         wanted->slot)) {
         matching->out->kept++;
     } else if (found) {
         snprintf(what, sizeof what,
@@ -314,7 +388,7 @@ static void match_one(struct matching *matching, uint32_t t)
                  reshard_model_tensor(matching->saved, found->tensor)->fqn);
         complain_of(matching, wanted, what);
     } else {
-        complain_of(matching, wanted, "missing in the checkpoint");
+        complain_of(matching, wanted, why_missing(matching, wanted));
     }
 }
 
@@ -332,7 +406,8 @@ static void match_tie(struct matching *matching, const struct reshard_tie *tie)
     if (source == MATCH_SKIP)
         return; /* of what is not loaded nothing is claimed */
     if (!found) {
-        if (matches_any(matching->options->missing, matching->options->missing_count, tie->alias))
+        if (pattern_matches_any(matching->options->missing, matching->options->missing_count,
+                                tie->alias))
             return;
         why = "the checkpoint has no such name";
     } else if (found->tensor == source) {
@@ -353,6 +428,18 @@ static void match_tie(struct matching *matching, const struct reshard_tie *tie)
 
 /* ---- what is left ---------------------------------------------------------------------------- */
 
+/* Why the model has no such tensor. */
+static const char *why_unexpected(const struct matching *matching, const struct named *name)
+{
+    uint32_t known;
+
+    if (!name->slot[0] || reshard_model_find(matching->model, name->fqn, "", &known))
+        return "unknown to the model";
+    return reshard_model_tensor(matching->model, known)->role == RESHARD_ROLE_FROZEN
+               ? "the parameter is frozen here: its state would be lost"
+               : "the model has the parameter, but no such state of it";
+}
+
 /* The model's name of a tensor of the checkpoint. */
 static void find_unexpected(struct matching *matching)
 {
@@ -369,8 +456,8 @@ static void find_unexpected(struct matching *matching)
         char text[RESHARD_TENSOR_TEXT_MAX];
         if (!wanted)
             continue;
-        if (matches_any(matching->options->unexpected, matching->options->unexpected_count,
-                        name->fqn)) {
+        if (names_any(matching->options->unexpected, matching->options->unexpected_count, name->fqn,
+                      name->slot)) {
             matching->out->unread++;
         } else if (name->is_alias) {
             snprintf(text, sizeof text,
@@ -379,7 +466,7 @@ static void find_unexpected(struct matching *matching)
                      name->fqn);
             complain(matching, text);
         } else {
-            complain_of(matching, tensor, "unknown to the model");
+            complain_of(matching, tensor, why_unexpected(matching, name));
         }
     }
 }
@@ -420,6 +507,7 @@ static void match_all(struct matching *matching)
 
 enum reshard_status match_tensors(struct match *out, const struct reshard_model *model,
                                   const struct manifest *manifest,
+                                  const struct reshard_groups *groups,
                                   const struct reshard_match_options *options, match_wanted *wanted,
                                   int part, const char *directory, struct reshard_error *error)
 {
@@ -427,6 +515,8 @@ enum reshard_status match_tensors(struct match *out, const struct reshard_model 
                                 .model = model,
                                 .saved = manifest->model,
                                 .digest = manifest->digest,
+                                .saved_groups = manifest->groups,
+                                .groups = groups,
                                 .options = options,
                                 .wanted = wanted,
                                 .part = part,
@@ -434,7 +524,7 @@ enum reshard_status match_tensors(struct match *out, const struct reshard_model 
                                 .error = error};
 
     *out = (struct match)MATCH_INIT;
-    matching.status = check_options(options, error);
+    matching.status = match_check_options(options, error);
     if (!matching.status)
         matching.status = allocate(&matching);
     if (!matching.status)

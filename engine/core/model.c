@@ -289,15 +289,108 @@ enum reshard_status reshard_model_add(struct reshard_model *model, const char *f
                                   RESHARD_OTHER_WORLD_REFUSE, error);
 }
 
-enum reshard_status reshard_model_add_slot(struct reshard_model *model, const char *fqn,
-                                           const char *slot, enum reshard_dtype dtype,
-                                           const struct reshard_shape *shape, bool parameter_like,
-                                           struct reshard_error *error)
+static const char *const class_names[RESHARD_CLASS_COUNT] = {
+    [RESHARD_CLASS_LIKE] = "like",
+    [RESHARD_CLASS_ROW] = "row",
+    [RESHARD_CLASS_COLUMN] = "column",
+    [RESHARD_CLASS_BLOCKWISE] = "blockwise",
+    [RESHARD_CLASS_REPLICATED] = "replicated",
+    [RESHARD_CLASS_SCALAR] = "scalar",
+    [RESHARD_CLASS_OPAQUE] = "opaque",
+};
+
+const char *reshard_slot_class_name(enum reshard_slot_class slot_class)
 {
-    struct reshard_tensor tensor = {.fqn = fqn, .slot = slot, .dtype = dtype};
+    return class_names[slot_class];
+}
+
+bool reshard_slot_class_from_name(const char *name, enum reshard_slot_class *out)
+{
+    for (int i = 0; i < RESHARD_CLASS_COUNT; i++) {
+        if (strcmp(class_names[i], name) == 0) {
+            *out = (enum reshard_slot_class)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A shape without one of its dimensions, or with size 1 there. */
+static struct reshard_shape reduced(const struct reshard_shape *shape, uint32_t over, bool keeps)
+{
+    struct reshard_shape out = *shape;
+
+    out.size[over] = 1;
+    if (keeps)
+        return out;
+    for (uint32_t d = over; d + 1 < shape->ndim; d++)
+        out.size[d] = shape->size[d + 1];
+    out.ndim--;
+    return out;
+}
+
+/* The shape that a slot's class gives it beside its parameter. */
+static struct reshard_shape slot_shape(const struct reshard_tensor *parameter,
+                                       const struct reshard_slot *slot)
+{
+    const uint32_t ndim = parameter->shape.ndim;
+
+    switch (slot->slot_class) {
+    case RESHARD_CLASS_LIKE:
+        return parameter->shape;
+    case RESHARD_CLASS_ROW:
+        return reduced(&parameter->shape, ndim - 1, slot->keeps_dimension);
+    case RESHARD_CLASS_COLUMN:
+        return reduced(&parameter->shape, ndim - 2, slot->keeps_dimension);
+    case RESHARD_CLASS_BLOCKWISE:
+        return (struct reshard_shape){
+            1, {parameter->count / slot->block + (parameter->count % slot->block != 0)}};
+    case RESHARD_CLASS_SCALAR:
+        return (struct reshard_shape){.ndim = 0};
+    default:
+        return slot->shape;
+    }
+}
+
+/* What is wrong with a slot of that class, or NULL. */
+static const char *class_fault(const struct reshard_tensor *parameter,
+                               const struct reshard_slot *slot)
+{
+    switch (slot->slot_class) {
+    case RESHARD_CLASS_ROW:
+    case RESHARD_CLASS_COLUMN:
+        if (parameter->shape.ndim < 2)
+            return "a row or column is of a parameter with 2 or more dimensions";
+        break;
+    case RESHARD_CLASS_BLOCKWISE:
+        return slot->block == 0 || slot->block > INT64_MAX ? "a block has 1 to 2^63 - 1 elements"
+                                                           : NULL;
+    case RESHARD_CLASS_REPLICATED:
+        if (slot->shape.ndim == 0)
+            return "what has no dimensions is a scalar";
+        break;
+    case RESHARD_CLASS_OPAQUE:
+        if (slot->dtype != RESHARD_DTYPE_U8 || slot->shape.ndim != 1)
+            return "what is opaque must be u8 in one dimension";
+        break;
+    case RESHARD_CLASS_LIKE:
+    case RESHARD_CLASS_SCALAR:
+        break;
+    default:
+        return "there is no such class";
+    }
+    return slot->block ? "only what is blockwise has blocks" : NULL;
+}
+
+enum reshard_status reshard_model_add_state(struct reshard_model *model, const char *fqn,
+                                            const struct reshard_slot *slot,
+                                            struct reshard_error *error)
+{
     const struct name_entry *known = find_name(model->names, fqn, "");
-    enum reshard_status status = check_name("slot", slot, false, error);
+    enum reshard_status status = check_name("slot", slot->slot, false, error);
     const struct reshard_tensor *parameter;
+    struct reshard_tensor tensor;
+    const char *fault;
 
     if (status)
         return status;
@@ -305,17 +398,52 @@ enum reshard_status reshard_model_add_slot(struct reshard_model *model, const ch
     if (!parameter || strcmp(parameter->fqn, fqn) != 0 ||
         !reshard_role_is_parameter(parameter->role))
         return reshard_error_set(error, RESHARD_EINVAL, "slot '%s' of '%s': no such parameter",
-                                 slot, fqn);
-    if (find_name(model->names, fqn, slot))
-        return reshard_error_set(error, RESHARD_EINVAL, "slot '%s' of '%s' is given twice", slot,
-                                 fqn);
-    tensor.shape = parameter_like ? parameter->shape : *shape;
-    tensor.unit = parameter->unit;
-    tensor.parameter = known->tensor;
-    tensor.role = parameter->role;
-    tensor.like = parameter_like ? known->tensor : RESHARD_LIKE_NONE;
-    status = tensor_count(fqn, dtype, &tensor.shape, &tensor.count, error);
+                                 slot->slot, fqn);
+    if (find_name(model->names, fqn, slot->slot))
+        return reshard_error_set(error, RESHARD_EINVAL, "slot '%s' of '%s' is given twice",
+                                 slot->slot, fqn);
+    fault = class_fault(parameter, slot);
+    if (fault)
+        return reshard_error_set(error, RESHARD_EINVAL, "slot '%s' of '%s': %s", slot->slot, fqn,
+                                 fault);
+    tensor = (struct reshard_tensor){.fqn = fqn,
+                                     .slot = slot->slot,
+                                     .dtype = slot->dtype,
+                                     .shape = slot_shape(parameter, slot),
+                                     .unit = parameter->unit,
+                                     .parameter = known->tensor,
+                                     .role = parameter->role,
+                                     .slot_class = slot->slot_class,
+                                     .block = slot->block};
+    tensor.like = slot->slot_class == RESHARD_CLASS_LIKE ? known->tensor : RESHARD_LIKE_NONE;
+    status = tensor_count(fqn, tensor.dtype, &tensor.shape, &tensor.count, error);
     return status ? status : append(model, &tensor);
+}
+
+enum reshard_status reshard_model_add_slot(struct reshard_model *model, const char *fqn,
+                                           const char *slot, enum reshard_dtype dtype,
+                                           const struct reshard_shape *shape, bool parameter_like,
+                                           struct reshard_error *error)
+{
+    struct reshard_slot state = {.slot = slot, .dtype = dtype};
+
+    if (!parameter_like) {
+        state.slot_class = shape->ndim ? RESHARD_CLASS_REPLICATED : RESHARD_CLASS_SCALAR;
+        state.shape = *shape;
+    }
+    return reshard_model_add_state(model, fqn, &state, error);
+}
+
+struct reshard_slot reshard_tensor_slot(const struct reshard_model *model,
+                                        const struct reshard_tensor *tensor)
+{
+    return (struct reshard_slot){.slot = tensor->slot,
+                                 .dtype = tensor->dtype,
+                                 .slot_class = tensor->slot_class,
+                                 .block = tensor->block,
+                                 .keeps_dimension = tensor->shape.ndim ==
+                                                    model->tensor[tensor->parameter].shape.ndim,
+                                 .shape = tensor->shape};
 }
 
 enum reshard_status reshard_model_tie(struct reshard_model *model, const char *alias,
@@ -401,8 +529,9 @@ static uint64_t hash_text(uint64_t hash, const char *text)
 uint64_t reshard_model_tensor_hash(const struct reshard_model *model, uint32_t index)
 {
     const struct reshard_tensor *tensor = &model->tensor[index];
-    const uint64_t numbers[] = {tensor->shape.ndim, tensor->like, (uint64_t)tensor->role,
-                                (uint64_t)tensor->other_world};
+    const uint64_t numbers[] = {tensor->shape.ndim,           tensor->like,
+                                (uint64_t)tensor->role,       (uint64_t)tensor->other_world,
+                                (uint64_t)tensor->slot_class, tensor->block};
     uint64_t hash = hash_text(0, tensor->fqn);
 
     hash = hash_text(hash, tensor->slot);
@@ -431,9 +560,10 @@ uint64_t reshard_model_hash(const struct reshard_model *model)
 static enum reshard_status copy_tensor(struct reshard_model *to, const struct reshard_model *from,
                                        const struct reshard_tensor *tensor)
 {
+    const struct reshard_slot slot = reshard_tensor_slot(from, tensor);
+
     if (reshard_tensor_is_slot(tensor))
-        return reshard_model_add_slot(to, tensor->fqn, tensor->slot, tensor->dtype, &tensor->shape,
-                                      tensor->like != RESHARD_LIKE_NONE, NULL);
+        return reshard_model_add_state(to, tensor->fqn, &slot, NULL);
     return reshard_model_add_role(to, tensor->fqn, from->unit[tensor->unit], tensor->dtype,
                                   &tensor->shape, tensor->role, tensor->other_world, NULL);
 }

@@ -49,6 +49,21 @@ enum reshard_other_world {
     RESHARD_OTHER_WORLD_WRAP,   /* rank r takes row r modulo the saved world size */
 };
 
+/* How a slot lies beside its parameter, of shape (..., m, n): what it is one element *for*.
+ * FORMAT.md section 4, rule 9, says which rank has what of each. */
+enum reshard_slot_class {
+    RESHARD_CLASS_LIKE,       /* each element: the parameter's shape and placement */
+    RESHARD_CLASS_ROW,        /* each row: (..., m), or (..., m, 1); Adafactor's row_var */
+    RESHARD_CLASS_COLUMN,     /* each column: (..., n), or (..., 1, n) */
+    RESHARD_CLASS_BLOCKWISE,  /* each block of `block` elements of the whole parameter, numbered
+                                 row-major: one dimension; the scales of 8-bit optimizers */
+    RESHARD_CLASS_REPLICATED, /* the parameter: any shape, whole on every rank that may have some of
+                                 it */
+    RESHARD_CLASS_SCALAR,     /* the same of 0 dimensions: `step` */
+    RESHARD_CLASS_OPAQUE,     /* the same of bytes without structure: u8, one dimension */
+    RESHARD_CLASS_COUNT,
+};
+
 struct reshard_tensor {
     const char *fqn;
     const char *slot; /* "" for the parameter itself */
@@ -57,10 +72,12 @@ struct reshard_tensor {
     uint64_t count; /* elements; count * bytes of the dtype fits 63 bits */
     uint32_t unit;  /* index into the units */
     uint32_t like;  /* the tensor whose placement this follows: for one that is no slot itself, for
-                       a state of the same shape its parameter. Scalars have RESHARD_LIKE_NONE. */
+                       a slot of class LIKE its parameter. Others have RESHARD_LIKE_NONE. */
     uint32_t parameter;     /* of a slot, the parameter that it belongs to; of others, themselves */
     enum reshard_role role; /* of a slot: its parameter's */
     enum reshard_other_world other_world;
+    enum reshard_slot_class slot_class; /* of what is no slot: LIKE */
+    uint64_t block;                     /* of a BLOCKWISE slot, otherwise 0 */
 };
 
 #define RESHARD_LIKE_NONE UINT32_MAX
@@ -114,11 +131,37 @@ bool reshard_tensor_is_slot(const struct reshard_tensor *tensor);
 enum { RESHARD_TENSOR_TEXT_MAX = 512 };
 char *reshard_tensor_print(const struct reshard_tensor *tensor, char *text, size_t size);
 
+/* Local. The name of a class, as "row"; the class of such a name, false when there is none. */
+const char *reshard_slot_class_name(enum reshard_slot_class slot_class);
+bool reshard_slot_class_from_name(const char *name, enum reshard_slot_class *out);
+
+/* A slot to be added. */
+struct reshard_slot {
+    const char *slot;
+    enum reshard_dtype dtype; /* its own, whatever the parameter's is */
+    enum reshard_slot_class slot_class;
+    uint64_t block;             /* BLOCKWISE */
+    bool keeps_dimension;       /* ROW, COLUMN: the reduced dimension stays, with size 1 */
+    struct reshard_shape shape; /* REPLICATED, OPAQUE; that of others follows from the class */
+};
+
 /*
- * Local. Add a state of a parameter that was added before. With `parameter_like` it has the
- * parameter's shape and follows its placement; otherwise `shape` is its own and every rank holds
- * the whole of it.
+ * Local. Add a state of a parameter that was added before. EINVAL for a parameter that is not there
+ * or has the slot already, for a ROW or COLUMN of one with fewer than 2 dimensions, a `block` that
+ * is 0 or is not BLOCKWISE's, a REPLICATED shape without dimensions (that is a SCALAR), an OPAQUE
+ * one that is not u8 in one dimension.
  */
+RESHARD_MUST_CHECK enum reshard_status reshard_model_add_state(struct reshard_model *model,
+                                                               const char *fqn,
+                                                               const struct reshard_slot *slot,
+                                                               struct reshard_error *error);
+
+/* Local. A slot of a model as it would be added to another; texts are borrowed. */
+struct reshard_slot reshard_tensor_slot(const struct reshard_model *model,
+                                        const struct reshard_tensor *tensor);
+
+/* Local. reshard_model_add_state() for the commonest: of the parameter's shape (LIKE), or with a
+ * shape of its own and whole (SCALAR, REPLICATED). */
 RESHARD_MUST_CHECK enum reshard_status
 reshard_model_add_slot(struct reshard_model *model, const char *fqn, const char *slot,
                        enum reshard_dtype dtype, const struct reshard_shape *shape,

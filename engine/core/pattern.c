@@ -121,6 +121,16 @@ bool pattern_matches(const char *pattern, const char *name, struct pattern_match
     return true;
 }
 
+bool pattern_matches_any(const char *const *pattern, uint32_t count, const char *name)
+{
+    struct pattern_match match;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (pattern_matches(pattern[i], name, &match))
+            return true;
+    return false;
+}
+
 bool pattern_replace(const char *replacement, const struct pattern_match *match, char *out,
                      size_t size)
 {

@@ -34,6 +34,9 @@ bool pattern_is_valid(const char *pattern);
 /* Local. Hold a valid pattern against a name; *out is unspecified when it does not match. */
 bool pattern_matches(const char *pattern, const char *name, struct pattern_match *out);
 
+/* Local. Whether a name matches one of several valid patterns. */
+bool pattern_matches_any(const char *const *pattern, uint32_t count, const char *name);
+
 /*
  * Local. Write `replacement` into `out` of `size` bytes: its k-th star is what the k-th star of the
  * pattern stood for, its {i} the number's digits. False when it does not fit or asks for more than

@@ -230,6 +230,7 @@ static enum reshard_status place_flat(const struct finding *finding, reshard_mes
         (struct placement_cut){data, 0, reshard_mesh_count(&finding->mesh, data)};
     placement->cut_dims |= data;
     placement->flat = true;
+    placement->width = 1;
     return RESHARD_OK;
 }
 
@@ -366,13 +367,89 @@ static uint32_t number_units(const struct reshard_model *model, uint32_t *number
     return count;
 }
 
-/* What is no state of its parameter's shape is whole, but only where its parameter is. */
-static struct placement beside(const struct placement *parameter)
+/* ---- slots of a shape of their own ------------------------------------------------------------
+ */
+
+/* The dimension of a slot that stands for one of its parameter's; false where it is reduced. */
+static bool slot_dim(const struct reshard_tensor *slot, const struct reshard_tensor *parameter,
+                     uint32_t dim, uint32_t *out)
 {
-    return (struct placement){.fixed_dims = parameter->fixed_dims,
-                              .fixed = parameter->fixed,
-                              .expert = parameter->expert};
+    const uint32_t last = parameter->shape.ndim - 1;
+    const bool keeps = slot->shape.ndim == parameter->shape.ndim;
+
+    *out = dim;
+    switch (slot->slot_class) {
+    case RESHARD_CLASS_ROW:
+        return dim != last;
+    case RESHARD_CLASS_COLUMN:
+        if (dim == last && !keeps)
+            *out = last - 1;
+        return dim + 1 != last;
+    default: /* blocks are numbered along dimension 0 first */
+        return dim == 0;
+    }
 }
+
+/* The elements of the last dimension that a rank has of a flat parameter. */
+static uint64_t local_width(const struct placement *parameter, const struct reshard_tensor *tensor)
+{
+    const uint32_t last = tensor->shape.ndim - 1;
+    bool several;
+
+    return tensor->shape.size[last] / ways_of(parameter, last, &several);
+}
+
+/* A slot goes through the flat cut of its parameter where its elements are those of runs of the
+ * parameter's as a rank has them. */
+static void add_flat(struct placement *out, const struct placement *parameter,
+                     const struct reshard_tensor *tensor, enum reshard_slot_class slot_class,
+                     bool whole_rows)
+{
+    const struct placement_cut *flat = placement_flat_cut(parameter);
+
+    out->width = 1;
+    if (slot_class == RESHARD_CLASS_ROW)
+        out->width = local_width(parameter, tensor);
+    out->flat = slot_class == RESHARD_CLASS_ROW
+                    ? out->width > 0
+                    : slot_class == RESHARD_CLASS_BLOCKWISE && whole_rows;
+    if (!out->flat)
+        return;
+    out->cut[out->cut_count++] = *flat;
+    out->cut_dims |= flat->dims;
+}
+
+/* What has not its parameter's shape is only where its parameter is, and there cut like it as far
+ * as it has the dimensions that are cut (FORMAT.md section 4, rule 9). */
+static struct placement beside(const struct placement *parameter,
+                               const struct reshard_tensor *tensor,
+                               const struct reshard_tensor *slot)
+{
+    struct placement out = {.fixed_dims = parameter->fixed_dims,
+                            .fixed = parameter->fixed,
+                            .expert = parameter->expert};
+    bool whole_rows = true;
+
+    if (slot->slot_class != RESHARD_CLASS_ROW && slot->slot_class != RESHARD_CLASS_COLUMN &&
+        slot->slot_class != RESHARD_CLASS_BLOCKWISE)
+        return out;
+    for (uint32_t i = 0; i + parameter->flat < parameter->cut_count; i++) {
+        struct placement_cut cut = parameter->cut[i];
+        if (!slot_dim(slot, tensor, cut.on, &cut.on)) {
+            whole_rows = whole_rows && cut.ways == 1;
+            continue;
+        }
+        if (placement_sections(parameter, i))
+            out.sections = parameter->sections;
+        out.cut[out.cut_count++] = cut;
+        out.cut_dims |= cut.dims;
+    }
+    if (parameter->flat)
+        add_flat(&out, parameter, tensor, slot->slot_class, whole_rows);
+    return out;
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
 
 enum reshard_status placement_find(struct placement *out, const struct reshard_model *model,
                                    const struct reshard_layout_options *options,
@@ -395,7 +472,9 @@ enum reshard_status placement_find(struct placement *out, const struct reshard_m
         if (finding.tensor->like != t && finding.tensor->like != RESHARD_LIKE_NONE) {
             out[t] = out[finding.tensor->like];
         } else if (finding.tensor->like == RESHARD_LIKE_NONE) {
-            out[t] = beside(&out[finding.tensor->parameter]);
+            const uint32_t parameter = finding.tensor->parameter;
+            out[t] =
+                beside(&out[parameter], reshard_model_tensor(model, parameter), finding.tensor);
         } else {
             const uint32_t unit = number[finding.tensor->unit];
             const uint64_t its = unit != NO_NUMBER ? unit / chunk : stage;

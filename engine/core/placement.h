@@ -30,11 +30,12 @@ struct placement {
     uint32_t cut_count;
     struct placement_cut cut[PLACEMENT_CUTS_MAX]; /* the outermost first */
     bool flat;                                    /* the last cut is of the flat parameter */
-    bool per_rank;                                /* row r is rank r's: no cuts */
-    const struct reshard_rule *sections;          /* of the tensor cut; NULL: none */
-    const struct reshard_rule *boxes;             /* given one by one: no cuts; NULL: not */
-    reshard_mesh_set cut_dims;                    /* of all cuts */
-    reshard_mesh_set fixed_dims;                  /* where only one coordinate has it */
+    uint64_t width; /* of a flat one: elements of the parameter for one of the tensor's */
+    bool per_rank;  /* row r is rank r's: no cuts */
+    const struct reshard_rule *sections; /* of the tensor cut; NULL: none */
+    const struct reshard_rule *boxes;    /* given one by one: no cuts; NULL: not */
+    reshard_mesh_set cut_dims;           /* of all cuts */
+    reshard_mesh_set fixed_dims;         /* where only one coordinate has it */
     struct reshard_place fixed;
     struct reshard_setting expert; /* as set, for FSDP1's units */
 };

@@ -199,6 +199,28 @@ enum reshard_status region_interval(const struct region *region, uint64_t begin,
     return status;
 }
 
+uint32_t region_runs(const struct region *region, const struct reshard_shape *shape, uint64_t begin,
+                     uint64_t end, struct region_run *out)
+{
+    const struct reshard_box whole = reshard_box_whole(shape);
+    uint64_t before = 0;
+    uint32_t runs = 0;
+
+    for (uint32_t i = 0; i < box_count(region); i++) {
+        const struct reshard_box box = part_box(region, i);
+        const uint64_t count = reshard_box_count(&box);
+        const uint64_t low = begin > before ? begin - before : 0;
+        const uint64_t high = end > before ? end - before : 0;
+        if (low < count && low < high) {
+            const uint64_t first = reshard_box_offset(&box, &whole);
+            out[runs].begin = first + low;
+            out[runs++].end = first + (high < count ? high : count);
+        }
+        before += count;
+    }
+    return runs;
+}
+
 void region_span(const struct region *region, const struct reshard_box *box, uint64_t *begin,
                  uint64_t *end)
 {

@@ -48,6 +48,18 @@ RESHARD_MUST_CHECK enum reshard_status region_boxes(const struct region *region,
 RESHARD_MUST_CHECK enum reshard_status region_interval(const struct region *region, uint64_t begin,
                                                        uint64_t end, struct reshard_box_list *out);
 
+/* Elements [begin, end) of a tensor, numbered row-major. */
+struct region_run {
+    uint64_t begin;
+    uint64_t end;
+};
+
+/* Local. Elements [begin, end) of the memory of a region of `shape` that only dimension 0 is cut
+ * of: as runs of the whole tensor, into `out` of RESHARD_SECTIONS_MAX, the empty ones left out;
+ * returns how many. */
+uint32_t region_runs(const struct region *region, const struct reshard_shape *shape, uint64_t begin,
+                     uint64_t end, struct region_run *out);
+
 /* Local. Elements of the region's memory from the first to the last that is of `box`: [*begin,
  * *end), empty where there are none. */
 void region_span(const struct region *region, const struct reshard_box *box, uint64_t *begin,

@@ -1,6 +1,7 @@
 #include "parallel/load.h"
 
 #include "core/digest.h"
+#include "core/groups_match.h"
 #include "core/plan.h"
 #include "core/reader.h"
 #include "parallel/proof.h"
@@ -22,8 +23,12 @@ struct load {
     struct manifest manifest;
     struct reshard_layout *source;
     struct match match;
+    struct reshard_groups *groups; /* the loader's as they will be, or NULL: not asked for */
+    uint64_t values_kept;
+    uint64_t values_added;
     uint32_t *from_here; /* as match.from, but PLAN_SKIP too for what a replica will send */
     bool *chosen;        /* by target tensor: it is loaded */
+    bool *absent;        /* by target tensor: the checkpoint says that there is none */
     struct plan plan;
     bool once;              /* each byte is read by one rank, and spread to its replicas */
     uint64_t *contribution; /* by target tensor: of what was read, where memory cannot tell */
@@ -98,23 +103,64 @@ static bool part_has(int part, const struct reshard_tensor *tensor)
     return reshard_part_has((enum reshard_part)part, tensor);
 }
 
+/* What is absent is not read: that there is none is all that is loaded of it. Local. */
+static enum reshard_status choose(struct load *load, struct reshard_error *error)
+{
+    struct match *match = &load->match;
+    enum reshard_status status = RESHARD_OK;
+
+    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(load->model); t++) {
+        load->absent[t] = match->from[t] != MATCH_SKIP && load->manifest.absent[match->from[t]];
+        if (load->absent[t]) {
+            match->cast_count -= match->cast[t];
+            match->from[t] = MATCH_SKIP;
+        }
+        load->chosen[t] = match->from[t] != MATCH_SKIP;
+        if (load->chosen[t])
+            status = reshard_state_check_tensor(load->state, t, error);
+    }
+    return status;
+}
+
+/* The groups are the optimizer's. */
+static bool wants_groups(const struct load *load)
+{
+    return load->options->groups && load->options->part != RESHARD_PART_MODEL;
+}
+
+/* What the loader's groups will be: the caller's own change only once all else has been loaded.
+ * Local. */
+static enum reshard_status match_groups(struct load *load, struct reshard_error *error)
+{
+    enum reshard_status status;
+
+    if (!wants_groups(load))
+        return RESHARD_OK;
+    status = reshard_groups_copy(&load->groups, load->options->groups);
+    return status ? status
+                  : groups_match(load->groups, load->manifest.groups, &load->options->match,
+                                 load->directory, &load->values_kept, &load->values_added, error);
+}
+
 /* Which source tensors fill which of ours. Local. */
 static enum reshard_status match(struct load *load, struct reshard_error *error)
 {
     const size_t tensors = (size_t)reshard_model_tensor_count(load->model) + 1;
-    enum reshard_status status = reshard_state_check(load->state, load->options->part, error);
+    enum reshard_status status;
 
-    if (status)
-        return status;
     load->from_here = calloc(tensors, sizeof *load->from_here);
     load->chosen = calloc(tensors, sizeof *load->chosen);
+    load->absent = calloc(tensors, sizeof *load->absent);
     load->contribution = calloc(tensors, sizeof *load->contribution);
-    if (!load->from_here || !load->chosen || !load->contribution)
+    if (!load->from_here || !load->chosen || !load->absent || !load->contribution)
         return RESHARD_ENOMEM;
-    status = match_tensors(&load->match, load->model, &load->manifest, &load->options->match,
-                           part_has, (int)load->options->part, load->directory, error);
-    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(load->model); t++)
-        load->chosen[t] = load->match.from[t] != MATCH_SKIP;
+    status = match_tensors(&load->match, load->model, &load->manifest, load->options->groups,
+                           &load->options->match, part_has, (int)load->options->part,
+                           load->directory, error);
+    if (!status || status == RESHARD_EMISMATCH) /* all that does not fit is said at once */
+        status = reshard_first_failure(status, match_groups(load, error));
+    if (!status)
+        status = choose(load, error);
     return status ? status : open_source(load, error);
 }
 
@@ -250,8 +296,8 @@ static enum reshard_status spread(struct load *load, struct reshard_error *error
                                  &load->sent, error);
     host_phase(group_host(load->group), "load", "spread", load->sent);
     if (!status)
-        status = reshard_group_agree(
-            load->group, reshard_state_fill_ties(load->state, load->options->part), error);
+        status = reshard_group_agree(load->group,
+                                     reshard_state_fill_ties(load->state, load->chosen), error);
     return status;
 }
 
@@ -378,6 +424,16 @@ static enum reshard_status count_files(struct load *load, uint64_t *files,
     return status;
 }
 
+/* Groups and entries of the checkpoint that nobody asked for. */
+static uint64_t groups_unread(const struct load *load)
+{
+    const struct reshard_groups *saved = load->manifest.groups;
+
+    if (!saved || wants_groups(load) || load->options->part == RESHARD_PART_MODEL)
+        return 0;
+    return (uint64_t)reshard_groups_count(saved) + reshard_groups_entry_count(saved);
+}
+
 static enum reshard_status fill_report(struct load *load, struct reshard_report *report,
                                        struct reshard_error *error)
 {
@@ -391,9 +447,13 @@ static enum reshard_status fill_report(struct load *load, struct reshard_report 
                                       .bytes_lacking = sums[2],
                                       .tensors_cast = load->match.cast_count,
                                       .tensors_kept = load->match.kept,
-                                      .tensors_unread = load->match.unread};
+                                      .tensors_unread = load->match.unread,
+                                      .values_kept = load->values_kept,
+                                      .values_added = load->values_added,
+                                      .groups_unread = groups_unread(load)};
     for (uint32_t t = 0; t < reshard_model_tensor_count(load->model); t++) {
         const struct reshard_tensor *saved;
+        report->tensors_absent += load->absent[t];
         if (!load->chosen[t])
             continue;
         /* Rows that wrap around are as many as there are ranks here. */
@@ -416,6 +476,7 @@ static enum reshard_status agree_options(struct load *load, struct reshard_error
         {(uint64_t)options->reading, "the way to read"},
         {digest_crc(0, rates, sizeof rates), "the rates to expect"},
         {options->budget, "the budget"},
+        {options->groups ? reshard_groups_hash(options->groups) : 0, "the param groups to fill"},
     };
     enum reshard_status status =
         group_agree_values(load->group, values, sizeof values / sizeof *values, error);
@@ -427,6 +488,16 @@ static enum reshard_status agree_options(struct load *load, struct reshard_error
         status =
             reshard_error_set(error, RESHARD_EINVAL, "%d is no way to read", (int)options->reading);
     return status;
+}
+
+/* What is no tensor's memory, once all of that is there and proven. Local. */
+static void take_facts(struct load *load)
+{
+    for (uint32_t t = 0; t < reshard_model_tensor_count(load->model); t++)
+        if (load->absent[t] || load->chosen[t])
+            reshard_state_set_absent(load->state, t, load->absent[t]);
+    if (load->groups)
+        reshard_groups_swap(load->options->groups, load->groups);
 }
 
 static enum reshard_status run(struct load *load, struct reshard_report *report,
@@ -453,7 +524,11 @@ static enum reshard_status run(struct load *load, struct reshard_report *report,
         status = spread(load, error);
     if (!status)
         status = prove(load, error);
-    return status ? status : fill_report(load, report ? report : &sink, error);
+    if (!status)
+        status = fill_report(load, report ? report : &sink, error);
+    if (!status)
+        take_facts(load);
+    return status;
 }
 
 enum reshard_status reshard_load(struct reshard_group *group, struct reshard_state *state,
@@ -480,8 +555,10 @@ enum reshard_status reshard_load(struct reshard_group *group, struct reshard_sta
     reshard_layout_close(load.source);
     manifest_release(&load.manifest);
     match_release(&load.match);
+    reshard_groups_close(load.groups);
     free(load.from_here);
     free(load.chosen);
+    free(load.absent);
     free(load.contribution);
     return status;
 }

@@ -11,6 +11,7 @@
 #ifndef RESHARD_LOAD_H
 #define RESHARD_LOAD_H
 
+#include "core/groups.h"
 #include "core/manifest.h"
 #include "core/match.h"
 #include "core/store.h"
@@ -40,14 +41,20 @@ struct reshard_load_options {
     double storage_rate; /* bytes a second that all ranks together read; for READ_CHEAPEST */
     double network_rate; /* bytes a second that a rank receives; without both it is READ_ONCE */
     uint64_t budget;     /* of memory for spreading, each rank; 0: 64 MiB */
+    struct reshard_groups *groups; /* the loader's own, filled from the checkpoint's by the rules of
+                                      reshard_match_options, and as they were after a failure; of
+                                      PART_MODEL they only name what was saved by ids. NULL: not
+                                      read */
 };
 
 /*
  * [collective] Load a part of the checkpoint `directory` into the state's memory. Names, shapes and
  * dtypes of the part must be those of the checkpoint, ties be ties there (or tensors that are
  * equal), but for what `match` asks for by name: EMISMATCH lists every tensor that is missing,
- * unexpected, or differs. EFORMAT, ECOVER, EDIGEST: the checkpoint is damaged, and the text names
- * file and tensor. ENOENT: `directory` holds no manifest. `report` may be NULL.
+ * unexpected, or differs, and all that does not fit of the groups. Slots that are absent there are
+ * absent here afterwards, others of the part that are loaded are not. EFORMAT, ECOVER, EDIGEST: the
+ * checkpoint is damaged, and the text names file and tensor. ENOENT: `directory` holds no manifest.
+ * `report` may be NULL.
  */
 RESHARD_MUST_CHECK enum reshard_status
 reshard_load(struct reshard_group *group, struct reshard_state *state, const char *directory,

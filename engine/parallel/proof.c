@@ -1,5 +1,7 @@
 #include "parallel/proof.h"
 
+#include "parallel/absence.h"
+
 #include "core/digest.h"
 #include "core/plan.h"
 
@@ -284,12 +286,19 @@ enum reshard_status reshard_state_digest(struct reshard_group *group,
 {
     const struct reshard_model *model = reshard_layout_model(reshard_state_layout(state));
     const uint32_t tensors = reshard_model_tensor_count(model);
-    bool *chosen = calloc((size_t)tensors + 1, sizeof *chosen);
+    bool *chosen = calloc(2 * ((size_t)tensors + 1), sizeof *chosen);
+    bool *const absent = chosen ? chosen + tensors + 1 : NULL;
     enum reshard_status status = chosen ? reshard_state_check(state, part, error) : RESHARD_ENOMEM;
 
     status = reshard_group_agree(group, status, error);
-    for (uint32_t t = 0; !status && t < tensors; t++)
-        chosen[t] = reshard_part_has(part, reshard_model_tensor(model, t));
+    if (!status)
+        status = absence_agree(group, state, absent, error);
+    for (uint32_t t = 0; !status && t < tensors; t++) {
+        const bool wanted = reshard_part_has(part, reshard_model_tensor(model, t));
+        chosen[t] = wanted && !absent[t];
+        if (wanted && absent[t])
+            digest[t] = 0;
+    }
     if (!status)
         status = proof_digest(group, state, chosen, digest, error);
     free(chosen);

@@ -20,9 +20,9 @@ RESHARD_MUST_CHECK enum reshard_status proof_cover(struct reshard_group *group,
 
 /*
  * [collective] The digest of every tensor of a part, from memory, into digest[tensor]: the same on
- * all ranks. Other tensors' entries are left alone. EDIGEST, naming tensor and rank, when a replica
- * does not hold what the owner of its shard holds. The state is this rank's, under a layout over
- * the whole group, and the same on all ranks, as a save or load has ensured.
+ * all ranks; 0 of absent slots. Other tensors' entries are left alone. EDIGEST, naming tensor and
+ * rank, when a replica does not hold what the owner of its shard holds. The state is this rank's,
+ * under a layout over the whole group, and the same on all ranks, as a save or load has ensured.
  */
 RESHARD_MUST_CHECK enum reshard_status
 reshard_state_digest(struct reshard_group *group, const struct reshard_state *state,

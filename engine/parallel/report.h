@@ -24,6 +24,13 @@ struct reshard_report {
     uint64_t tensors_kept;   /* of a load: left as they were, as asked by name or by their role */
     uint64_t tensors_unread; /* of a load: of the checkpoint's, unknown here and passed over, as
                                 asked by name */
+    uint64_t tensors_absent; /* of a save, of them; of a load or exchange, besides: slots that are
+                                absent */
+    uint64_t values_kept;    /* of a load: hyperparameters that the checkpoint lacks, left as they
+                                were, as asked by name */
+    uint64_t values_added;   /* of a load: hyperparameters that the loader did not have */
+    uint64_t groups_unread;  /* of a load of optimizer state: param groups and entries of the
+                                checkpoint that were not asked for */
     uint64_t diverged;       /* of a save: tensors whose replicas differ from what was written */
     char diverged_text[RESHARD_TENSOR_TEXT_MAX]; /* the first of them, and the rank; or "" */
 };

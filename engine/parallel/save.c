@@ -4,6 +4,7 @@
 #include "core/manifest.h"
 #include "core/staging.h"
 #include "core/writer.h"
+#include "parallel/absence.h"
 #include "parallel/proof.h"
 #include "parallel/schema.h"
 
@@ -27,6 +28,7 @@ struct save {
     struct arena_pieces pieces;
     uint64_t *contribution; /* by tensor: of this rank's memory */
     uint64_t *digest;       /* by tensor */
+    bool *absent;           /* by tensor: a slot that is not there */
     uint64_t file_bytes;    /* of this rank's file; 0 when it writes none */
     uint64_t seal;
     uint64_t payload; /* bytes that this rank wrote */
@@ -47,7 +49,8 @@ static enum reshard_status choose_tensors(struct save *save, struct reshard_erro
     save->in_state = calloc((size_t)tensors + 1, sizeof *save->in_state);
     save->contribution = calloc((size_t)tensors + 1, sizeof *save->contribution);
     save->digest = calloc((size_t)tensors + 1, sizeof *save->digest);
-    if (!save->in_state || !save->contribution || !save->digest)
+    save->absent = calloc((size_t)tensors + 1, sizeof *save->absent);
+    if (!save->in_state || !save->contribution || !save->digest || !save->absent)
         return RESHARD_ENOMEM;
     for (uint32_t t = 0; t < tensors; t++)
         if (reshard_role_is_saved(reshard_model_tensor(model, t)->role))
@@ -82,11 +85,34 @@ static enum reshard_status stage(struct save *save, struct reshard_error *error)
     return status;
 }
 
+/* Which slots are absent, by the tensors that are saved. [collective] */
+static enum reshard_status agree_absence(struct save *save, struct reshard_error *error)
+{
+    const enum reshard_status status = absence_agree(save->group, save->state, save->absent, error);
+
+    /* What is saved has numbers no higher than in the state. */
+    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(save->model); t++)
+        save->absent[t] = save->absent[save->in_state[t]];
+    return status;
+}
+
+/* What the manifest will be refused for otherwise, once all is written. Local. */
+static enum reshard_status check_groups(const struct save *save, struct reshard_error *error)
+{
+    const struct reshard_groups *groups = save->options->groups;
+    const enum reshard_status status =
+        groups ? reshard_groups_check(groups, save->model, error) : RESHARD_OK;
+
+    if (status)
+        reshard_error_prefix(error, "the param groups to save");
+    return status;
+}
+
 static enum reshard_status check_memory(const struct save *save, struct reshard_error *error)
 {
     const enum reshard_status status = reshard_state_check(save->state, RESHARD_PART_ALL, error);
 
-    return status ? status : reshard_state_check_ties(save->state, RESHARD_PART_ALL, error);
+    return status ? status : reshard_state_check_ties(save->state, NULL, error);
 }
 
 /* All that must hold before anything is written. [collective] */
@@ -95,7 +121,9 @@ static enum reshard_status prepare(struct save *save, const char *directory,
 {
     const struct group_value values[] = {
         {save->options->step, "the step to save"},
-        {(uint64_t)save->options->replicas, "the policy for replicas"}};
+        {(uint64_t)save->options->replicas, "the policy for replicas"},
+        {save->options->groups ? reshard_groups_hash(save->options->groups) : 0,
+         "the param groups to save"}};
     enum reshard_status status =
         reshard_group_agree(save->group, staging_open(&save->staging, directory, error), error);
 
@@ -104,9 +132,13 @@ static enum reshard_status prepare(struct save *save, const char *directory,
     if (!status)
         status = reshard_group_agree(save->group, choose_tensors(save, error), error);
     if (!status)
-        status = group_agree_values(save->group, values, 2, error);
+        status = group_agree_values(save->group, values, sizeof values / sizeof *values, error);
     if (!status && save->options->step > INT64_MAX)
         status = reshard_error_set(error, RESHARD_EINVAL, "a step must be below 2^63");
+    if (!status)
+        status = agree_absence(save, error);
+    if (!status)
+        status = reshard_group_agree(save->group, check_groups(save, error), error);
     if (!status)
         status = reshard_group_agree(save->group, check_memory(save, error), error);
     if (!status)
@@ -159,7 +191,7 @@ static enum reshard_status digest_replicas(struct save *save)
     uint64_t bytes = 0;
 
     for (uint32_t t = 0; !status && t < reshard_model_tensor_count(save->model); t++)
-        if (!reshard_layout_is_owner(save->layout, t, rank))
+        if (!save->absent[t] && !reshard_layout_is_owner(save->layout, t, rank))
             status =
                 proof_contribution(save->state, save->in_state[t], &save->contribution[t], &bytes);
     host_charge(group_host(save->group), RESHARD_WORK_DIGEST, bytes);
@@ -169,7 +201,7 @@ static enum reshard_status digest_replicas(struct save *save)
 static enum reshard_status write_pieces(struct save *save, struct reshard_error *error)
 {
     enum reshard_status status =
-        arena_pieces_of(&save->pieces, save->layout, reshard_group_rank(save->group));
+        arena_pieces_of(&save->pieces, save->layout, reshard_group_rank(save->group), save->absent);
 
     if (!status && save->pieces.count > 0)
         status = write_file(save, error);
@@ -187,7 +219,7 @@ static enum reshard_status prove(struct save *save, struct reshard_error *error)
         reshard_group_agree(save->group, chosen ? RESHARD_OK : RESHARD_ENOMEM, error);
 
     for (uint32_t t = 0; !status && t < tensors; t++)
-        chosen[t] = true;
+        chosen[t] = !save->absent[t];
     if (!status)
         status = proof_unite(save->group, save->layout, save->contribution, save->digest, error);
     if (!status)
@@ -278,7 +310,9 @@ static enum reshard_status publish(struct save *save, const struct file_record *
                                 .world = reshard_group_world(save->group),
                                 .layout = *reshard_layout_options(save->layout),
                                 .model = (struct reshard_model *)save->model,
-                                .digest = save->digest};
+                                .digest = save->digest,
+                                .absent = save->absent,
+                                .groups = (struct reshard_groups *)save->options->groups};
     enum reshard_status status = list_files(records, &manifest);
 
     if (!status)
@@ -327,7 +361,9 @@ static enum reshard_status fill_report(const struct save *save, struct reshard_r
     memcpy(report->diverged_text, save->diverged_text, sizeof report->diverged_text);
     for (uint32_t t = 0; t < report->tensors; t++) {
         const struct reshard_tensor *tensor = reshard_model_tensor(save->model, t);
-        report->bytes_unique += tensor->count * reshard_dtype_bytes(tensor->dtype);
+        report->tensors_absent += save->absent[t];
+        if (!save->absent[t])
+            report->bytes_unique += tensor->count * reshard_dtype_bytes(tensor->dtype);
     }
     return status;
 }
@@ -361,6 +397,7 @@ enum reshard_status reshard_save(struct reshard_group *group, const struct resha
     reshard_model_close(save.own_model);
     free(save.in_state);
     free(save.contribution);
+    free(save.absent);
     free(save.digest);
     staging_close(&save.staging);
     return status;

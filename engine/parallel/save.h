@@ -10,6 +10,7 @@
 #ifndef RESHARD_SAVE_H
 #define RESHARD_SAVE_H
 
+#include "core/groups.h"
 #include "core/store.h"
 #include "parallel/group.h"
 #include "parallel/report.h"
@@ -32,14 +33,17 @@ struct reshard_save_options {
     struct store *store; /* NULL: POSIX files */
     bool no_index;       /* leave index.h5 out */
     enum reshard_replicas replicas;
+    const struct reshard_groups *groups; /* the optimizer's param groups and entries, equal on all
+                                            ranks; NULL: none are saved */
 };
 
 /*
  * [collective] Save the whole state as the checkpoint directory `directory`, which must not exist
  * (EEXIST) while its parent must. Directory and options are equal on all ranks. TRANSIENT buffers
- * are left out. EMISMATCH: the ranks' models or layouts differ, replicas do, or a tie's two names
- * do not hold the same. EUNKNOWN: the checkpoint is visible, but the last sync failed. `report` may
- * be NULL.
+ * are left out. EMISMATCH: the ranks' models, layouts or groups differ, replicas do, a slot is
+ * absent on some of those that hold it, or a tie's two names do not hold the same. EINVAL: what
+ * is saved has no memory, or a member of the groups is no parameter of the model. EUNKNOWN: the
+ * checkpoint is visible, but the last sync failed. `report` may be NULL.
  */
 RESHARD_MUST_CHECK enum reshard_status
 reshard_save(struct reshard_group *group, const struct reshard_state *state, const char *directory,

@@ -57,25 +57,37 @@ static enum reshard_status find_entry(struct reshard_group *group,
     return status;
 }
 
-/* What this rank has as that entry; where all entries agree, what else there is. */
-static void describe(const struct reshard_layout *layout, uint64_t entry, char *text, size_t size)
+/* What an entry is besides its name, dtype and shape: all that ranks must agree on is in its text.
+ */
+static const char *print_kind(const struct reshard_tensor *tensor, char *text, size_t size)
 {
     static const char *const rows[] = {"per_rank (refused at another world)",
                                        "per_rank (kept at another world)",
                                        "per_rank (wrapped at another world)"};
+
+    if (!reshard_tensor_is_slot(tensor))
+        return tensor->role == RESHARD_ROLE_PER_RANK ? rows[tensor->other_world]
+                                                     : reshard_role_name(tensor->role);
+    if (tensor->block)
+        snprintf(text, size, "slot (blockwise, of %" PRIu64 " elements)", tensor->block);
+    else
+        snprintf(text, size, "slot (%s)", reshard_slot_class_name(tensor->slot_class));
+    return text;
+}
+
+/* What this rank has as that entry; where all entries agree, what else there is. */
+static void describe(const struct reshard_layout *layout, uint64_t entry, char *text, size_t size)
+{
     const struct reshard_model *model = reshard_layout_model(layout);
     const struct reshard_layout_options *options = reshard_layout_options(layout);
-    char name[RESHARD_TENSOR_TEXT_MAX], shape[224];
+    char name[RESHARD_TENSOR_TEXT_MAX], shape[224], kind[64];
 
     if (entry < reshard_model_tensor_count(model)) {
         const struct reshard_tensor *tensor = reshard_model_tensor(model, (uint32_t)entry);
         snprintf(text, size, "%s %s %s, %s of unit '%.64s'",
                  reshard_tensor_print(tensor, name, sizeof name), reshard_dtype_name(tensor->dtype),
                  reshard_shape_print(&tensor->shape, shape, sizeof shape),
-                 reshard_tensor_is_slot(tensor)          ? "slot"
-                 : tensor->role == RESHARD_ROLE_PER_RANK ? rows[tensor->other_world]
-                                                         : reshard_role_name(tensor->role),
-                 reshard_model_unit(model, tensor->unit));
+                 print_kind(tensor, kind, sizeof kind), reshard_model_unit(model, tensor->unit));
         return;
     }
     snprintf(text, size,
@@ -107,8 +119,7 @@ static void print_ranks(const uint64_t *marks, uint64_t world, char *text, size_
         snprintf(text + used, size - used, " and %" PRIu64 " more", count - RANKS_NAMED_MAX);
 }
 
-/* The ranks whose hash is not rank 0's, as text. [collective] */
-static enum reshard_status name_ranks(struct reshard_group *group, bool mine, char *text,
+enum reshard_status schema_name_ranks(struct reshard_group *group, bool mine, char *text,
                                       size_t size, struct reshard_error *error)
 {
     const uint64_t rank = reshard_group_rank(group), world = reshard_group_world(group);
@@ -137,7 +148,7 @@ static enum reshard_status explain(struct reshard_group *group, const struct res
     enum reshard_status status = group_broadcast(group, &first_hash, sizeof first_hash, error);
 
     if (!status)
-        status = name_ranks(group, hash != first_hash, ranks, sizeof ranks, error);
+        status = schema_name_ranks(group, hash != first_hash, ranks, sizeof ranks, error);
     if (!status)
         status = find_entry(group, reshard_layout_model(layout), &entry, error);
     if (status)

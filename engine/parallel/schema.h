@@ -15,4 +15,9 @@ RESHARD_MUST_CHECK enum reshard_status schema_agree(struct reshard_group *group,
                                                     const struct reshard_state *state,
                                                     struct reshard_error *error);
 
+/* [collective] The ranks of which `mine` is true, as text: "1, 3 and 5 more". */
+RESHARD_MUST_CHECK enum reshard_status schema_name_ranks(struct reshard_group *group, bool mine,
+                                                         char *text, size_t size,
+                                                         struct reshard_error *error);
+
 #endif

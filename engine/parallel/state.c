@@ -8,6 +8,7 @@ struct tensor_memory {
     void *data;
     uint64_t bytes; /* of the packed local memory */
     bool bound;
+    bool absent;   /* a slot that is not there */
     uint32_t flat; /* 1 + index of the flat shard that it is part of, 0 for none */
 };
 
@@ -68,6 +69,19 @@ enum reshard_status reshard_state_set_device(struct reshard_state *state,
             return RESHARD_EINVAL;
     state->device = device;
     return RESHARD_OK;
+}
+
+void reshard_state_set_absent(struct reshard_state *state, uint32_t tensor, bool absent)
+{
+    const struct reshard_model *model = reshard_layout_model(state->layout);
+
+    state->memory[tensor].absent =
+        absent && reshard_tensor_is_slot(reshard_model_tensor(model, tensor));
+}
+
+bool reshard_state_is_absent(const struct reshard_state *state, uint32_t tensor)
+{
+    return state->memory[tensor].absent;
 }
 
 const struct reshard_device *reshard_state_device(const struct reshard_state *state)
@@ -207,19 +221,29 @@ void *reshard_state_flat(const struct reshard_state *state, uint32_t tensor, uin
     return flat ? state->flat[flat - 1].data : NULL;
 }
 
+enum reshard_status reshard_state_check_tensor(const struct reshard_state *state, uint32_t tensor,
+                                               struct reshard_error *error)
+{
+    char name[RESHARD_TENSOR_TEXT_MAX];
+
+    if (!state->memory[tensor].bytes || state->memory[tensor].data)
+        return RESHARD_OK;
+    return reshard_error_set(
+        error, RESHARD_EINVAL, "tensor %s has no memory bound",
+        reshard_tensor_print(reshard_model_tensor(reshard_layout_model(state->layout), tensor),
+                             name, sizeof name));
+}
+
 enum reshard_status reshard_state_check(const struct reshard_state *state, enum reshard_part part,
                                         struct reshard_error *error)
 {
     const struct reshard_model *model = reshard_layout_model(state->layout);
+    enum reshard_status status = RESHARD_OK;
 
-    for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++) {
-        const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
-        char name[RESHARD_TENSOR_TEXT_MAX];
-        if (reshard_part_has(part, tensor) && state->memory[t].bytes && !state->memory[t].data)
-            return reshard_error_set(error, RESHARD_EINVAL, "tensor %s has no memory bound",
-                                     reshard_tensor_print(tensor, name, sizeof name));
-    }
-    return RESHARD_OK;
+    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(model); t++)
+        if (reshard_part_has(part, reshard_model_tensor(model, t)) && !state->memory[t].absent)
+            status = reshard_state_check_tensor(state, t, error);
+    return status;
 }
 
 /* ---- ties ------------------------------------------------------------------------------------ */
@@ -261,29 +285,28 @@ static enum reshard_status copy_memory(const struct reshard_state *state, const 
     return status;
 }
 
-/* The tensor of a tie whose second name has memory of its own and which is of the part, or NULL. */
+/* The tensor of a tie whose second name has memory of its own and which is chosen, or NULL. */
 static const struct tensor_memory *tied_memory(const struct reshard_state *state,
-                                               enum reshard_part part, uint32_t tie)
+                                               const bool *chosen, uint32_t tie)
 {
     const struct reshard_model *model = reshard_layout_model(state->layout);
     const uint32_t tensor = reshard_model_tie_at(model, tie)->tensor;
     const struct tensor_memory *memory = &state->memory[tensor];
 
-    if (!reshard_part_has(part, reshard_model_tensor(model, tensor)) || !state->alias[tie] ||
-        state->alias[tie] == memory->data)
+    if ((chosen && !chosen[tensor]) || !state->alias[tie] || state->alias[tie] == memory->data)
         return NULL;
     return memory;
 }
 
-enum reshard_status reshard_state_check_ties(const struct reshard_state *state,
-                                             enum reshard_part part, struct reshard_error *error)
+enum reshard_status reshard_state_check_ties(const struct reshard_state *state, const bool *chosen,
+                                             struct reshard_error *error)
 {
     const struct reshard_model *model = reshard_layout_model(state->layout);
     enum reshard_status status = RESHARD_OK;
 
     for (uint32_t i = 0; !status && i < reshard_model_tie_count(model); i++) {
         const struct reshard_tie *tie = reshard_model_tie_at(model, i);
-        const struct tensor_memory *memory = tied_memory(state, part, i);
+        const struct tensor_memory *memory = tied_memory(state, chosen, i);
         bool equal = true;
         if (memory)
             status = compare_memory(state, state->alias[i], memory->data, memory->bytes, &equal);
@@ -297,14 +320,13 @@ enum reshard_status reshard_state_check_ties(const struct reshard_state *state,
     return status;
 }
 
-enum reshard_status reshard_state_fill_ties(const struct reshard_state *state,
-                                            enum reshard_part part)
+enum reshard_status reshard_state_fill_ties(const struct reshard_state *state, const bool *chosen)
 {
     const uint32_t ties = reshard_model_tie_count(reshard_layout_model(state->layout));
     enum reshard_status status = RESHARD_OK;
 
     for (uint32_t i = 0; !status && i < ties; i++) {
-        const struct tensor_memory *memory = tied_memory(state, part, i);
+        const struct tensor_memory *memory = tied_memory(state, chosen, i);
         if (memory)
             status = copy_memory(state, memory->data, state->alias[i], memory->bytes);
     }

@@ -50,6 +50,11 @@ RESHARD_MUST_CHECK enum reshard_status reshard_state_bind(struct reshard_state *
 RESHARD_MUST_CHECK enum reshard_status reshard_state_allocate(struct reshard_state *state,
                                                               struct reshard_error *error);
 
+/* Local. EINVAL, naming it, for a tensor of which this rank holds elements and has no memory. */
+RESHARD_MUST_CHECK enum reshard_status reshard_state_check_tensor(const struct reshard_state *state,
+                                                                  uint32_t tensor,
+                                                                  struct reshard_error *error);
+
 /* Local. The packed memory of a tensor; NULL when it has no elements here or is not bound. */
 void *reshard_state_data(const struct reshard_state *state, uint32_t tensor);
 uint64_t reshard_state_bytes(const struct reshard_state *state, uint32_t tensor);
@@ -58,19 +63,29 @@ uint64_t reshard_state_bytes(const struct reshard_state *state, uint32_t tensor)
  * 0 bytes) for others. */
 void *reshard_state_flat(const struct reshard_state *state, uint32_t tensor, uint64_t *bytes);
 
+/*
+ * Local. Whether a slot is there. A new state has all of them. An absent slot is a fact that
+ * checkpoints record and a load or an exchange brings along: its memory, which it may have or not,
+ * is neither read nor written. Ranks that hold elements of a slot must agree on it; one that holds
+ * none of them has no say. No effect on what is no slot.
+ */
+void reshard_state_set_absent(struct reshard_state *state, uint32_t tensor, bool absent);
+bool reshard_state_is_absent(const struct reshard_state *state, uint32_t tensor);
+
 /* Local. The device of the state's memory, NULL for host memory. */
 const struct reshard_device *reshard_state_device(const struct reshard_state *state);
 
-/* Local. For ties whose second name has memory of its own: EMISMATCH, naming both, where they do
- * not hold the same; and make them hold the same, as the first has it. Up to 1 MiB of memory. */
+/* Local. For ties of the tensors that `chosen` marks (NULL: of all) whose second name has memory of
+ * its own: EMISMATCH, naming both, where they do not hold the same; and make them hold the same, as
+ * the first has it. Up to 1 MiB of memory. */
 RESHARD_MUST_CHECK enum reshard_status reshard_state_check_ties(const struct reshard_state *state,
-                                                                enum reshard_part part,
+                                                                const bool *chosen,
                                                                 struct reshard_error *error);
 RESHARD_MUST_CHECK enum reshard_status reshard_state_fill_ties(const struct reshard_state *state,
-                                                               enum reshard_part part);
+                                                               const bool *chosen);
 
-/* Local. Whether all that this rank holds of a part has memory: EINVAL names a tensor that has not.
- */
+/* Local. Whether all that this rank holds of a part has memory, absent slots aside: EINVAL names a
+ * tensor that has not. */
 RESHARD_MUST_CHECK enum reshard_status reshard_state_check(const struct reshard_state *state,
                                                            enum reshard_part part,
                                                            struct reshard_error *error);

@@ -171,7 +171,8 @@ static void files_open(struct files *files, const char *directory)
     (void)snprintf(files->raw, sizeof files->raw, "%s/raw", files->directory);
     files->model = workload_gigabyte();
     files->layout = workload_layout(files->model, RESHARD_LAYOUT_FSDP1, 1);
-    bench_require(arena_pieces_of(&files->pieces, files->layout, 0) == RESHARD_OK, "no pieces");
+    bench_require(arena_pieces_of(&files->pieces, files->layout, 0, NULL) == RESHARD_OK,
+                  "no pieces");
     files->manifest.step = files->manifest.world = files->manifest.file_count = 1;
     files->manifest.layout = *reshard_layout_options(files->layout);
     files->manifest.model = files->model;

@@ -66,6 +66,78 @@ static const struct odd_tensor odd_tensors[] = {
     {"tokenizer", "", RESHARD_DTYPE_U8, {1, {13}}, RESHARD_ROLE_OPAQUE},
 };
 
+/* State of a shape of its own, of each class: blocks that rows, sections and shards cut through and
+ * blocks of many rows, columns that tensor parallelism cuts, rows of what has no elements. */
+#define ROW(slot, dtype, keeps)                                                                    \
+    {                                                                                              \
+        slot, dtype, RESHARD_CLASS_ROW, 0, keeps,                                                  \
+        {                                                                                          \
+            0,                                                                                     \
+            {                                                                                      \
+                0                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    }
+#define COLUMN(slot, dtype, keeps)                                                                 \
+    {                                                                                              \
+        slot, dtype, RESHARD_CLASS_COLUMN, 0, keeps,                                               \
+        {                                                                                          \
+            0,                                                                                     \
+            {                                                                                      \
+                0                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    }
+#define BLOCKS(slot, dtype, elements)                                                              \
+    {                                                                                              \
+        slot, dtype, RESHARD_CLASS_BLOCKWISE, elements, false,                                     \
+        {                                                                                          \
+            0,                                                                                     \
+            {                                                                                      \
+                0                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+static const struct {
+    const char *fqn;
+    struct reshard_slot slot;
+} odd_slots[] = {
+    {"embed.weight", ROW("row", RESHARD_DTYPE_F32, false)},
+    {"embed.weight", COLUMN("column", RESHARD_DTYPE_BF16, true)},
+    {"embed.weight", BLOCKS("scales", RESHARD_DTYPE_F32, 5)},
+    {"scale", BLOCKS("scales", RESHARD_DTYPE_F32, 4)},
+    {"empty", ROW("row", RESHARD_DTYPE_F32, false)},
+    {"one.row", BLOCKS("codes", RESHARD_DTYPE_U8, 4)},
+    {"blocks.0.attn.qkv.weight", ROW("row", RESHARD_DTYPE_F32, false)},
+    {"blocks.0.attn.qkv.weight", COLUMN("column", RESHARD_DTYPE_F32, false)},
+    {"blocks.0.attn.qkv.weight", BLOCKS("scales", RESHARD_DTYPE_F32, 24)},
+    {"blocks.0.attn.out.weight", COLUMN("column", RESHARD_DTYPE_F32, true)},
+    {"blocks.0.attn.out.weight", BLOCKS("scales", RESHARD_DTYPE_F32, 3)},
+    {"blocks.1.mlp.gate_up.weight", BLOCKS("codes", RESHARD_DTYPE_U8, 7)},
+    {"blocks.1.mlp.down.weight", COLUMN("column", RESHARD_DTYPE_F32, false)},
+    {"blocks.1.cube", ROW("row", RESHARD_DTYPE_F32, false)},
+    {"blocks.1.cube", COLUMN("column", RESHARD_DTYPE_F32, false)},
+    {"blocks.1.cube", BLOCKS("scales", RESHARD_DTYPE_F32, 7)},
+    {"blocks.2.experts.gate_up", ROW("row", RESHARD_DTYPE_F32, false)},
+    {"blocks.2.experts.gate_up", COLUMN("column", RESHARD_DTYPE_F32, true)},
+    {"blocks.2.experts.gate_up", BLOCKS("scales", RESHARD_DTYPE_F32, 10)},
+    {"blocks.2.experts.down", ROW("row", RESHARD_DTYPE_F32, true)},
+    {"odd/\xd1\x81\xd0\xbb\xd0\xbe\xd0\xb9.0/w", COLUMN("../column", RESHARD_DTYPE_C64, false)},
+    {"codes", {"state", RESHARD_DTYPE_U8, RESHARD_CLASS_OPAQUE, 0, false, {1, {11}}}},
+    {"codes", {"table", RESHARD_DTYPE_I16, RESHARD_CLASS_REPLICATED, 0, false, {2, {2, 3}}}},
+    {"..", {"count", RESHARD_DTYPE_I64, RESHARD_CLASS_SCALAR, 0, false, {0, {0}}}},
+};
+
+static enum reshard_status add_slots(struct reshard_model *model)
+{
+    enum reshard_status status = RESHARD_OK;
+
+    for (size_t i = 0; !status && i < sizeof odd_slots / sizeof *odd_slots; i++)
+        status = reshard_model_add_state(model, odd_slots[i].fqn, &odd_slots[i].slot, NULL);
+    return status;
+}
+
 static bool has_dtype(const struct reshard_model *model, enum reshard_dtype dtype)
 {
     for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++)
@@ -123,6 +195,8 @@ struct reshard_model *odd_model(uint64_t world)
         status = reshard_model_tie(model, "head.weight", "embed.weight", NULL);
     if (!status)
         status = reshard_optimizer_extend(model, &adamw, NULL);
+    if (!status)
+        status = add_slots(model);
     if (status) {
         reshard_model_close(model);
         return NULL;

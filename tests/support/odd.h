@@ -13,7 +13,7 @@
  * 0 dimensions, no elements, fewer rows than ranks, every dtype of the format, frozen parameters,
  * buffers kept and not, opaque bytes, what each of `world` ranks has for itself, a tie, names with
  * dots, slashes and other scripts, fused QKV and gate/up, stacked experts, and states of several
- * dtypes. NULL when memory ran out.
+ * dtypes and of every class. NULL when memory ran out.
  */
 struct reshard_model *odd_model(uint64_t world);
 

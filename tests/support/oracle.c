@@ -118,6 +118,37 @@ void oracle_add(struct reshard_model *model, const char *fqn, const char *unit,
     must_be_added(reshard_model_add(model, fqn, unit, dtype, &shape, NULL));
 }
 
+void oracle_add_slot(struct reshard_model *model, const char *fqn, const struct reshard_slot *slot)
+{
+    must_be_added(reshard_model_add_state(model, fqn, slot, NULL));
+}
+
+void oracle_add_slots(struct reshard_model *model, struct test_random *random, const char *fqn)
+{
+    static const char *const names[RESHARD_CLASS_COUNT] = {
+        "exp_avg", "row_var", "col_var", "scales", "table", "step", "bytes"};
+    static const enum reshard_dtype dtypes[] = {RESHARD_DTYPE_F32, RESHARD_DTYPE_BF16,
+                                                RESHARD_DTYPE_U8, RESHARD_DTYPE_F64};
+    uint32_t parameter;
+
+    must_be_added(reshard_model_find(model, fqn, "", &parameter));
+    const bool vector = reshard_model_tensor(model, parameter)->shape.ndim < 2;
+    for (int c = 0; c < RESHARD_CLASS_COUNT; c++) {
+        struct reshard_slot slot = {.slot = names[c], .slot_class = (enum reshard_slot_class)c};
+        slot.dtype = dtypes[test_random_below(random, 4)];
+        slot.keeps_dimension = test_random_below(random, 2);
+        slot.shape = (struct reshard_shape){1, {test_random_below(random, 5)}};
+        if (test_random_below(random, 2) ||
+            (vector && (c == RESHARD_CLASS_ROW || c == RESHARD_CLASS_COLUMN)))
+            continue;
+        if (c == RESHARD_CLASS_BLOCKWISE)
+            slot.block = 1 + test_random_below(random, 17);
+        if (c == RESHARD_CLASS_OPAQUE)
+            slot.dtype = RESHARD_DTYPE_U8;
+        oracle_add_slot(model, fqn, &slot);
+    }
+}
+
 struct reshard_model *oracle_model(struct test_random *random)
 {
     static const enum reshard_dtype floats[] = {RESHARD_DTYPE_F64, RESHARD_DTYPE_F32,
@@ -127,7 +158,6 @@ struct reshard_model *oracle_model(struct test_random *random)
                                                 RESHARD_DTYPE_U16};
     static const char *const units[] = {"", "block", "head"};
     const uint64_t tensors = 1 + test_random_below(random, 7);
-    const struct reshard_shape scalar = {.ndim = 0};
     enum reshard_dtype unit_dtype[3];
     struct reshard_model *model;
 
@@ -142,15 +172,31 @@ struct reshard_model *oracle_model(struct test_random *random)
         char fqn[24];
         (void)snprintf(fqn, sizeof fqn, "t%" PRIu64, t);
         oracle_add(model, fqn, units[unit], dtype, shape.ndim, shape.size);
-        if (test_random_below(random, 3) == 0)
-            must_be_added(reshard_model_add_slot(
-                model, fqn, "like", others[test_random_below(random, 5)], &shape, true, NULL));
-        if (test_random_below(random, 4) == 0)
-            must_be_added(
-                reshard_model_add_slot(model, fqn, "step", floats[1], &scalar, false, NULL));
+        oracle_add_slots(model, random, fqn);
     }
     return model;
 }
+
+/* Blocks that shards cut through and blocks of more than one row; rows and columns of a matrix, of
+ * a cube and of a single row. */
+static const struct {
+    const char *fqn;
+    struct reshard_slot slot;
+} odd_slots[] = {
+    {"weight", {"row", RESHARD_DTYPE_F32, RESHARD_CLASS_ROW, 0, false, {0, {0}}}},
+    {"weight", {"column", RESHARD_DTYPE_BF16, RESHARD_CLASS_COLUMN, 0, true, {0, {0}}}},
+    {"weight", {"scales", RESHARD_DTYPE_F32, RESHARD_CLASS_BLOCKWISE, 4, false, {0, {0}}}},
+    {"weight", {"bytes", RESHARD_DTYPE_U8, RESHARD_CLASS_OPAQUE, 0, false, {1, {5}}}},
+    {"scale", {"scales", RESHARD_DTYPE_F32, RESHARD_CLASS_BLOCKWISE, 3, false, {0, {0}}}},
+    {"wide", {"row", RESHARD_DTYPE_F32, RESHARD_CLASS_ROW, 0, true, {0, {0}}}},
+    {"wide", {"scales", RESHARD_DTYPE_U8, RESHARD_CLASS_BLOCKWISE, 5, false, {0, {0}}}},
+    {"none", {"column", RESHARD_DTYPE_F32, RESHARD_CLASS_COLUMN, 0, false, {0, {0}}}},
+    {"block.w", {"row", RESHARD_DTYPE_F64, RESHARD_CLASS_ROW, 0, true, {0, {0}}}},
+    {"block.w", {"column", RESHARD_DTYPE_F32, RESHARD_CLASS_COLUMN, 0, false, {0, {0}}}},
+    {"block.w", {"scales", RESHARD_DTYPE_F32, RESHARD_CLASS_BLOCKWISE, 7, false, {0, {0}}}},
+    {"block.z", {"row", RESHARD_DTYPE_F32, RESHARD_CLASS_ROW, 0, false, {0, {0}}}},
+    {"ints", {"scales", RESHARD_DTYPE_F32, RESHARD_CLASS_BLOCKWISE, 17, false, {0, {0}}}},
+};
 
 struct reshard_model *oracle_odd_model(void)
 {
@@ -180,5 +226,7 @@ struct reshard_model *oracle_odd_model(void)
         reshard_model_add_slot(model, "weight", "step", RESHARD_DTYPE_F32, &scalar, false, NULL));
     must_be_added(
         reshard_model_add_slot(model, "block.w", "rows", RESHARD_DTYPE_F64, &rows, false, NULL));
+    for (size_t i = 0; i < sizeof odd_slots / sizeof *odd_slots; i++)
+        oracle_add_slot(model, odd_slots[i].fqn, &odd_slots[i].slot);
     return model;
 }

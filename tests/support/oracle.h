@@ -43,6 +43,11 @@ uint64_t oracle_partition(struct test_random *random, const struct reshard_shape
 /* A box at a random place within a shape, possibly empty. */
 struct reshard_box oracle_box(struct test_random *random, const struct reshard_shape *shape);
 
+/* Add random slots of a parameter, of each class that it can have one time in two; or this one.
+ * Abort if the model refuses. */
+void oracle_add_slots(struct reshard_model *model, struct test_random *random, const char *fqn);
+void oracle_add_slot(struct reshard_model *model, const char *fqn, const struct reshard_slot *slot);
+
 /* A random inventory of floats and others in up to three units, with slots. */
 struct reshard_model *oracle_model(struct test_random *random);
 
@@ -51,7 +56,7 @@ void oracle_add(struct reshard_model *model, const char *fqn, const char *unit,
                 enum reshard_dtype dtype, uint32_t ndim, const uint64_t *size);
 
 /* The inventory of all that is odd: 0 dimensions, no elements, fewer rows than ranks, one row of
- * 17, integers among floats, units of different dtypes, slots of other dtypes. */
+ * 17, integers among floats, units of different dtypes, slots of other dtypes and of each class. */
 struct reshard_model *oracle_odd_model(void);
 
 /* ---- who holds what: the rules of FORMAT.md section 4 (oracle_rules.c) ----------------------- */

@@ -73,9 +73,27 @@ static void keep_of_parts(struct list *list, const struct reshard_rule *rule, ui
     list->count = kept;
 }
 
+/* The shape that is cut: the tensor's own; of one that has an element for a block its parameter's,
+ * whose elements say where blocks are. */
+static const struct reshard_shape *cut_shape(const struct said *said)
+{
+    return said->asked->slot_class == RESHARD_CLASS_BLOCKWISE ? &said->tensor->shape
+                                                              : &said->asked->shape;
+}
+
+/* Which of the dimensions of that shape a mesh dimension cuts: the parameter's before the last may
+ * be missing, and the last one stand there. */
+static uint32_t cut_dimension(const struct said *said, int dim)
+{
+    const uint32_t number = (uint32_t)said->set[dim].number, ndim = said->tensor->shape.ndim;
+    const bool missing = cut_shape(said)->ndim < ndim;
+
+    return missing && number == ndim - 1 ? ndim - 2 : number;
+}
+
 static struct local local_of(const struct said *said, const struct mesh *mesh, const uint64_t *at)
 {
-    const struct reshard_shape *shape = &said->tensor->shape;
+    const struct reshard_shape *shape = cut_shape(said);
     struct local local = {.ndim = shape->ndim, .parts = 1};
     static const int order[] = {E, T, S};
 
@@ -83,13 +101,14 @@ static struct local local_of(const struct said *said, const struct mesh *mesh, c
         local.list[d] = list_whole(shape->size[d]);
     for (int i = 0; i < 3; i++) {
         const int dim = order[i];
-        struct list *list = &local.list[said->set[dim].number % RESHARD_DIMS_MAX];
-        if (said->set[dim].how != RESHARD_HOW_CUT)
+        if (!said->cut[dim])
             continue;
+        const uint32_t on = cut_dimension(said, dim);
+        struct list *list = &local.list[on];
         if (dim == T && said->sections) {
             keep_of_parts(list, said->sections, mesh->size[T], at[T]);
             local.parts = said->sections->section_count;
-            local.parted = (uint32_t)said->set[T].number;
+            local.parted = on;
         } else if (dim == S) {
             list->count = keep(list, 0, list->count, said_data_ways(said, mesh),
                                said_data_coordinate(said, mesh, at), 0);
@@ -158,7 +177,7 @@ static void add_box(struct oracle_places *places, const struct reshard_box *box)
 static void place_local(struct oracle_places *places, const struct said *said,
                         const struct local *local)
 {
-    const struct reshard_box whole = reshard_box_whole(&said->tensor->shape);
+    const struct reshard_box whole = reshard_box_whole(&said->asked->shape);
 
     for (uint32_t part = 0; part < local->parts; part++) {
         struct oracle_walk walk = oracle_walk(&whole);
@@ -267,6 +286,24 @@ static void walk_unit(struct flat_walk *walk, const struct reshard_model *model,
         entry(walk, false, 0);
 }
 
+/* The boxes of elements [first, last) of what a rank has after other cuts, part by part. */
+static void add_interval(struct oracle_places *places, const struct local *local, uint64_t first,
+                         uint64_t last)
+{
+    uint64_t passed = 0;
+
+    for (uint32_t part = 0; first < last && part < local->parts; part++) {
+        struct reshard_box box;
+        if (!local_box(local, part, &box))
+            continue;
+        const uint64_t count = reshard_box_count(&box), end = passed + count;
+        if (first < end && last > passed)
+            cut_interval(places, &box, 0, first > passed ? first - passed : 0,
+                         (last < end ? last : end) - passed);
+        passed = end;
+    }
+}
+
 static void place_flat(struct oracle_places *places, const struct reshard_model *model,
                        const struct reshard_layout_options *options, const struct said *said,
                        const uint64_t *at)
@@ -274,23 +311,14 @@ static void place_flat(struct oracle_places *places, const struct reshard_model 
     const struct mesh mesh = said_mesh(options);
     struct flat_walk walk = {.places = places, .wanted = said->index};
     struct local local = local_of(said, &mesh, at);
-    uint64_t passed = 0;
 
     walk_unit(&walk, model, options, said, at);
     places->shard = said_chunk(places->total, said_data_ways(said, &mesh));
     walk.begin = places->shard * said_data_coordinate(said, &mesh, at);
     walk.end = walk.begin + places->shard;
     walk_unit(&walk, model, options, said, at);
-    for (uint32_t part = 0; places->held && part < local.parts; part++) {
-        struct reshard_box box;
-        if (!local_box(&local, part, &box))
-            continue;
-        const uint64_t count = reshard_box_count(&box), end = passed + count;
-        if (places->first < end && places->last > passed)
-            cut_interval(places, &box, 0, places->first > passed ? places->first - passed : 0,
-                         (places->last < end ? places->last : end) - passed);
-        passed = end;
-    }
+    if (places->held)
+        add_interval(places, &local, places->first, places->last);
     local_release(&local);
 }
 
@@ -336,15 +364,97 @@ static void place_row(struct oracle_places *places, const struct said *said, uin
     places->part = true;
 }
 
-static void place_whole(struct oracle_places *places, const struct reshard_shape *shape)
-{
-    const struct reshard_box whole = reshard_box_whole(shape);
+/* ---- slots of another shape than their parameter's ------------------------------------------- */
 
-    for (uint64_t e = 0; e < places->count; e++)
-        places->packed[e] = places->held++;
-    if (places->count)
-        add_box(places, &whole);
+/* An element of a slot, and the one of the parameter that it goes by, which is its first. A row
+ * goes by a place in what a rank has of the parameter after other cuts, a block by the parameter's
+ * own numbering. */
+static void place_rows(struct oracle_places *places, const struct said *said,
+                       const struct mesh *mesh, const uint64_t *at,
+                       const struct oracle_places *parameter, const struct said *of)
+{
+    const struct reshard_box whole = reshard_box_whole(&said->asked->shape);
+    struct local local = local_of(said, mesh, at), beside = local_of(of, mesh, at);
+    const uint64_t width = beside.list[beside.ndim - 1].count;
+    struct oracle_walk walk = oracle_walk(&whole);
+    uint64_t row = 0, first = 0, last = 0;
+    uint32_t part;
+
+    for (uint64_t e = 0; oracle_walk_next(&walk); e++) {
+        if (!local_has(&local, walk.index, &part))
+            continue;
+        if (row * width >= parameter->first && row * width < parameter->last) {
+            first = places->held ? first : row;
+            last = row + 1;
+            places->packed[e] = places->held++;
+        }
+        row++;
+    }
+    add_interval(places, &local, first, last);
+    local_release(&local);
+    local_release(&beside);
 }
+
+/* The blocks of a part, which are one after the other. */
+static void place_blocks(struct oracle_places *places, const struct said *said,
+                         const struct local *local, const struct oracle_places *parameter)
+{
+    const struct reshard_box whole = reshard_box_whole(&said->tensor->shape);
+
+    for (uint32_t part = 0; part < local->parts; part++) {
+        struct oracle_walk walk = oracle_walk(&whole);
+        struct reshard_box box = {.ndim = 1};
+        uint32_t its;
+        for (uint64_t e = 0; oracle_walk_next(&walk); e++) {
+            const uint64_t block = e / said->asked->block;
+            if (e % said->asked->block != 0 || !local_has(local, walk.index, &its) || its != part ||
+                (parameter && parameter->packed[e] == ORACLE_ABSENT))
+                continue;
+            if (box.end[0] == 0)
+                box.begin[0] = block;
+            else if (box.end[0] != block)
+                abort();
+            box.end[0] = block + 1;
+            places->packed[block] = places->held++;
+        }
+        if (box.end[0] > 0)
+            add_box(places, &box);
+    }
+}
+
+/* A slot that is cut where its parameter's shard of a flat one is. */
+static void place_beside_flat(struct oracle_places *places, const struct reshard_model *model,
+                              const struct reshard_layout_options *options, const struct said *said,
+                              uint64_t holder, const uint64_t *at)
+{
+    const struct mesh mesh = said_mesh(options);
+    const struct said of = said_of(model, options, said->index);
+    struct oracle_places parameter = oracle_places(model, options, said->index, holder);
+
+    if (said->asked->slot_class == RESHARD_CLASS_ROW) {
+        place_rows(places, said, &mesh, at, &parameter, &of);
+    } else {
+        struct local local = local_of(said, &mesh, at);
+        place_blocks(places, said, &local, &parameter);
+        local_release(&local);
+    }
+    oracle_places_release(&parameter);
+}
+
+/* Not flat: by indices alone. */
+static void place_cut(struct oracle_places *places, const struct said *said,
+                      const struct mesh *mesh, const uint64_t *at)
+{
+    struct local local = local_of(said, mesh, at);
+
+    if (said->asked->slot_class == RESHARD_CLASS_BLOCKWISE)
+        place_blocks(places, said, &local, NULL);
+    else
+        place_local(places, said, &local);
+    local_release(&local);
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 struct oracle_places oracle_places(const struct reshard_model *model,
                                    const struct reshard_layout_options *options, uint32_t tensor,
@@ -353,36 +463,35 @@ struct oracle_places oracle_places(const struct reshard_model *model,
     const struct reshard_tensor *asked = reshard_model_tensor(model, tensor);
     const struct said said = said_of(model, options, tensor);
     const struct mesh mesh = said_mesh(options);
-    struct oracle_places places = {.count = asked->count};
+    const bool like = asked->slot_class == RESHARD_CLASS_LIKE;
+    struct oracle_places places = {.count = asked->count, .is_flat = said.flat && like};
     uint64_t at[DIMS], one;
 
     places.packed = must_have(places.count, sizeof *places.packed);
     places.flat = must_have(places.count, sizeof *places.flat);
     memset(places.packed, 0xff, places.count * sizeof *places.packed);
     memset(places.flat, 0xff, places.count * sizeof *places.flat);
-    places.is_flat = said.flat && !said.whole_slot;
     said_coordinates(&mesh, holder, at);
     if (said.tensor->role == RESHARD_ROLE_PER_RANK) {
         place_row(&places, &said, holder);
-    } else if (holder >= mesh.ranks) {
         return places;
-    } else if (said.boxes && !said.whole_slot) {
-        place_given(&places, &said, holder);
-    } else if ((said_coordinate(&said, &mesh, P, &one) && one != at[P]) ||
-               (said_coordinate(&said, &mesh, E, &one) && one != at[E])) {
-        return places;
-    } else if (said.whole_slot) {
-        place_whole(&places, &asked->shape);
-        places.part = true;
-    } else if (said.flat) {
-        place_flat(&places, model, options, &said, at);
-        places.part = true;
-    } else {
-        struct local local = local_of(&said, &mesh, at);
-        place_local(&places, &said, &local);
-        local_release(&local);
-        places.part = true;
     }
+    if (holder >= mesh.ranks)
+        return places;
+    if (said_is_given(&said)) {
+        place_given(&places, &said, holder);
+        return places;
+    }
+    if ((said_coordinate(&said, &mesh, P, &one) && one != at[P]) ||
+        (said_coordinate(&said, &mesh, E, &one) && one != at[E]))
+        return places;
+    places.part = true;
+    if (!said.flat_cut)
+        place_cut(&places, &said, &mesh, at);
+    else if (like)
+        place_flat(&places, model, options, &said, at);
+    else
+        place_beside_flat(&places, model, options, &said, holder, at);
     return places;
 }
 
@@ -398,8 +507,7 @@ void oracle_places_release(struct oracle_places *places)
 /* Neither cut nor fixed; a flat tensor is cut along its data dimensions. */
 static void free_dims(const struct said *said, bool *out)
 {
-    const bool cuts = !said->whole_slot;
-    const bool data = cuts && (said->set[S].how == RESHARD_HOW_CUT || said->flat);
+    const bool data = said->cut[S] || said->flat_cut;
     const enum reshard_how expert = said->set[E].how;
 
     out[P] = said->set[P].how == RESHARD_HOW_WHOLE;
@@ -407,8 +515,8 @@ static void free_dims(const struct said *said, bool *out)
     out[S] = !data;
     out[E] = expert == RESHARD_HOW_DEFAULT
                  ? !data
-                 : expert == RESHARD_HOW_WHOLE || (expert == RESHARD_HOW_CUT && !cuts);
-    out[T] = !(cuts && said->set[T].how == RESHARD_HOW_CUT);
+                 : expert == RESHARD_HOW_WHOLE || (expert == RESHARD_HOW_CUT && !said->cut[E]);
+    out[T] = !said->cut[T];
 }
 
 static uint64_t candidate_of(const struct said *said, const struct mesh *mesh, const uint64_t *at)
@@ -473,7 +581,7 @@ static void own(const struct owning *owning, const struct said *said,
                 const struct oracle_places *places, uint64_t bytes, bool *out)
 {
     const bool rows = said->tensor->role == RESHARD_ROLE_PER_RANK;
-    const bool given = !rows && said->boxes && !said->whole_slot;
+    const bool given = !rows && said_is_given(said);
     const uint64_t best = rows || given ? 0 : least_candidate(owning, said, places);
     uint64_t at[DIMS];
 

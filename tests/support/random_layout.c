@@ -61,17 +61,6 @@ static void must(enum reshard_status status)
     }
 }
 
-static void add_slots(struct reshard_model *model, struct test_random *random, const char *fqn)
-{
-    const struct reshard_shape scalar = {.ndim = 0}, few = {.ndim = 1, .size = {3}};
-
-    if (below(random, 2))
-        must(reshard_model_add_slot(model, fqn, "exp_avg", RESHARD_DTYPE_F32, NULL, true, NULL));
-    if (below(random, 3) == 0)
-        must(reshard_model_add_slot(model, fqn, "step", RESHARD_DTYPE_F32,
-                                    below(random, 2) ? &scalar : &few, false, NULL));
-}
-
 static void add_entry(struct reshard_model *model, struct test_random *random, uint64_t world,
                       uint64_t most, const enum reshard_dtype *unit_dtype, uint64_t number)
 {
@@ -94,8 +83,8 @@ static void add_entry(struct reshard_model *model, struct test_random *random, u
     }
     must(reshard_model_add_role(model, fqn, units[unit], dtype, &shape, role,
                                 RESHARD_OTHER_WORLD_REFUSE, NULL));
-    if (role == RESHARD_ROLE_PARAMETER)
-        add_slots(model, random, fqn);
+    if (reshard_role_is_parameter(role))
+        oracle_add_slots(model, random, fqn);
 }
 
 struct reshard_model *random_model(struct test_random *random, uint64_t world, uint64_t elements)
@@ -169,6 +158,15 @@ static void draw_pattern(struct test_random *random, const struct reshard_model 
         (void)snprintf(out, size, "%s", reshard_model_tensor(model, (uint32_t)t)->fqn);
 }
 
+/* Any that is no slot. */
+static const struct reshard_tensor *any_tensor(struct test_random *random,
+                                               const struct reshard_model *model)
+{
+    const uint64_t t = below(random, reshard_model_tensor_count(model));
+
+    return reshard_model_tensor(model, reshard_model_tensor(model, (uint32_t)t)->parameter);
+}
+
 /* The first tensor that a pattern is about, roughly: the one it names, or any. */
 static const struct reshard_tensor *
 draw_tensor(struct test_random *random, const struct reshard_model *model, const char *pattern)
@@ -177,7 +175,7 @@ draw_tensor(struct test_random *random, const struct reshard_model *model, const
 
     if (!strchr(pattern, '*') && !reshard_model_find(model, pattern, "", &index))
         return reshard_model_tensor(model, index);
-    return reshard_model_tensor(model, (uint32_t)below(random, reshard_model_tensor_count(model)));
+    return any_tensor(random, model);
 }
 
 /* Parts of a dimension, mostly multiples of `ways` and mostly of the right sum. */
@@ -228,6 +226,43 @@ static uint64_t draw_boxes(struct test_random *random, const struct reshard_tens
     if (fault == 2 && count && part[0].ndim && (*out)[0].box.end[0] > 0)
         (*out)[0].box.end[0]--;
     return count;
+}
+
+/* A cut of a dimension that a tensor has and that divides by so many, the last one first; none
+ * where that is not found
+ * at once. */
+static struct reshard_setting draw_cut(struct test_random *random,
+                                       const struct reshard_tensor *tensor, uint64_t ways)
+{
+    for (int tries = 0; tensor->shape.ndim > 0 && tries < 4; tries++) {
+        const uint64_t d = tries % 2 ? below(random, tensor->shape.ndim) : tensor->shape.ndim - 1;
+        if (tensor->shape.size[d] % ways == 0)
+            return (struct reshard_setting){RESHARD_HOW_CUT, d};
+    }
+    return (struct reshard_setting){RESHARD_HOW_DEFAULT, 0};
+}
+
+/* One that suits one tensor: the others seldom suit all that they are about, least of all what is
+ * flat and must divide. */
+static void draw_suited(struct random_layout *out, struct test_random *random,
+                        const struct reshard_model *model, uint32_t r)
+{
+    struct reshard_rule *rule = &out->rule[r];
+    const struct reshard_mesh mesh = reshard_layout_options_mesh(&out->options);
+    const uint64_t ways = mesh.size[RESHARD_MESH_TENSOR];
+    const struct reshard_tensor *tensor = any_tensor(random, model);
+
+    (void)snprintf(out->pattern[r], sizeof out->pattern[r], "%s", tensor->fqn);
+    *rule = (struct reshard_rule){.pattern = out->pattern[r]};
+    rule->tensor = draw_cut(random, tensor, ways);
+    if (below(random, 4) == 0)
+        rule->expert = draw_cut(random, tensor, mesh.size[RESHARD_MESH_EXPERT]);
+    if (rule->tensor.how == RESHARD_HOW_CUT && below(random, 3) == 0)
+        rule->section_count =
+            draw_sections(random, tensor->shape.size[rule->tensor.number], ways, out->section[r]);
+    rule->section = rule->section_count ? out->section[r] : NULL;
+    if (!rule->tensor.how && !rule->expert.how)
+        rule->tensor.how = RESHARD_HOW_WHOLE;
 }
 
 static void draw_rule(struct random_layout *out, struct test_random *random,
@@ -290,8 +325,12 @@ void random_layout_open(struct random_layout *out, struct test_random *random,
         options->owner = below(random, 2 + (options->replicate ? options->replicate : 1));
     options->rule_count = (uint32_t)below(random, RANDOM_RULES_MAX);
     options->rule = options->rule_count ? out->rule : NULL;
-    for (uint32_t r = 0; r < options->rule_count; r++)
-        draw_rule(out, random, model, r);
+    for (uint32_t r = 0; r < options->rule_count; r++) {
+        if (options->kind != RESHARD_LAYOUT_BOXES && below(random, 2))
+            draw_suited(out, random, model, r);
+        else
+            draw_rule(out, random, model, r);
+    }
 }
 
 void random_layout_close(struct random_layout *layout)
@@ -340,11 +379,11 @@ void random_layout_print(const struct random_layout *layout, const struct reshar
         print_rule(&o->rule[r]);
     for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++) {
         const struct reshard_tensor *tensor = reshard_model_tensor(model, t);
-        printf("  %d %s %s %s %s unit '%s'%s\n", (int)t,
+        printf("  %d %s %s %s %s unit '%s' %s %d\n", (int)t,
                reshard_tensor_print(tensor, name, sizeof name), reshard_dtype_name(tensor->dtype),
                reshard_shape_print(&tensor->shape, shape, sizeof shape),
                reshard_role_name(tensor->role), reshard_model_unit(model, tensor->unit),
-               tensor->like == RESHARD_LIKE_NONE ? " whole" : "");
+               reshard_slot_class_name(tensor->slot_class), (int)tensor->block);
     }
     (void)fflush(stdout);
 }

@@ -61,6 +61,16 @@ static struct reshard_host *test_host(void)
 #endif
 }
 
+struct reshard_group *ranks_group(struct ranks *ranks)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    struct reshard_group *group = NULL;
+
+    EXPECT_STATUS(ranks, reshard_group_open(&group, ranks->comm, &ranks->options, &error),
+                  RESHARD_OK, &error);
+    return group;
+}
+
 void ranks_barrier(MPI_Comm comm)
 {
     MPI_Request request;

@@ -34,6 +34,9 @@ struct ranks_test {
 /* Run them all and return main's exit status. The array ends with a NULL name. */
 int ranks_main(int argc, char **argv, const struct ranks_test *tests);
 
+/* A group of all ranks of the world, to be closed; counts what goes wrong. [collective] */
+struct reshard_group *ranks_group(struct ranks *ranks);
+
 /* Count and print an expectation that does not hold; returns whether it held. */
 bool ranks_expect(struct ranks *ranks, bool holds, const char *text, const char *file, int line);
 

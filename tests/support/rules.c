@@ -1,8 +1,13 @@
 #include "support/rules.h"
 
+#include "verify/walk.h"
+
 #include <check.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { TEXT_BYTES = 1024 };
 
 struct made made;
 
@@ -48,6 +53,20 @@ struct verify_tensor *make_slot(uint32_t parameter, const char *slot, bool like)
     return tensor;
 }
 
+struct verify_tensor *make_state(uint32_t parameter, const char *slot, enum verify_class slot_class,
+                                 ...)
+{
+    struct verify_tensor *tensor = make_slot(parameter, slot, false);
+    va_list sizes;
+
+    tensor->slot_class = slot_class;
+    va_start(sizes, slot_class);
+    for (int size = va_arg(sizes, int); size >= 0; size = va_arg(sizes, int))
+        tensor->shape[tensor->ndim++] = (uint64_t)size;
+    va_end(sizes);
+    return tensor;
+}
+
 void make_mesh(enum verify_layout_kind kind, uint64_t pipeline, uint64_t replicate, uint64_t shard,
                uint64_t expert, uint64_t tensor)
 {
@@ -85,4 +104,76 @@ void make_boxes(const struct verify_rank_box *box, uint64_t count)
 
     one->box = box;
     one->box_count = count;
+}
+
+void rules_expect_part(const struct verify_rules *rules, uint32_t tensor, uint64_t rank,
+                       const char *expected)
+{
+    char text[TEXT_BYTES] = "";
+    struct verify_walk walk;
+    struct verify_box box;
+    uint64_t local;
+
+    verify_walk_begin(&walk, rules, tensor, rank);
+    while (verify_walk_box(&walk, &box, &local)) {
+        char one[VERIFY_BOX_TEXT_MAX];
+
+        verify_box_text(&box, one, sizeof one);
+        if (text[0])
+            strcat(text, ", ");
+        strcat(text, one);
+    }
+    ck_assert_msg(strcmp(text, expected) == 0, "%s of rank %d: %s; expected %s",
+                  made.tensor[tensor].fqn, (int)rank, text, expected);
+}
+
+void rules_expect_parts(uint32_t tensor, const char *const *expected)
+{
+    struct verify_rules *rules = make_rules();
+
+    for (uint64_t rank = 0; rank < made.layout.world; ++rank)
+        rules_expect_part(rules, tensor, rank, expected[rank]);
+    verify_rules_close(rules);
+}
+
+void rules_expect_owners(const struct verify_rules *rules, uint32_t tensor, const char *expected)
+{
+    char text[TEXT_BYTES] = "";
+
+    for (uint64_t rank = 0; rank < made.layout.world; ++rank)
+        strcat(text, verify_rules_owns(rules, tensor, rank) ? "x" : ".");
+    ck_assert_msg(strcmp(text, expected) == 0, "%s: %s; expected %s", made.tensor[tensor].fqn, text,
+                  expected);
+}
+
+void rules_check_laws(const struct verify_rules *rules, uint32_t tensor)
+{
+    const uint64_t elements = verify_tensor_elements(&made.tensor[tensor]);
+    unsigned *written = calloc(elements + 1, sizeof *written);
+    uint64_t held = 0;
+
+    for (uint64_t rank = 0; rank < made.layout.world; ++rank) {
+        const uint64_t memory = verify_rules_memory_elements(rules, tensor, rank);
+        const bool owns = verify_rules_owns(rules, tensor, rank);
+        uint64_t next = UINT64_MAX;
+        struct verify_walk walk;
+        struct verify_run run;
+
+        verify_walk_begin(&walk, rules, tensor, rank);
+        while (verify_walk_next(&walk, &run)) {
+            ck_assert(next == UINT64_MAX || run.local == next);
+            ck_assert(next != UINT64_MAX || verify_rules_flat(rules, tensor) || run.local == 0);
+            next = run.local + (run.end - run.begin);
+            held += run.end - run.begin;
+            for (uint64_t e = run.begin; e < run.end && owns; ++e)
+                written[e] += 1;
+        }
+        ck_assert(next == UINT64_MAX ||
+                  (verify_rules_flat(rules, tensor) ? next <= memory : next == memory));
+    }
+    for (uint64_t e = 0; e < elements; ++e)
+        ck_assert_msg(written[e] == 1, "%s [%d] is written %u times", made.tensor[tensor].fqn,
+                      (int)e, written[e]);
+    ck_assert_uint_eq(held, verify_rules_world_elements(rules, tensor));
+    free(written);
 }

@@ -159,14 +159,70 @@ static uint64_t stage_of(const struct reshard_model *model, uint64_t stages, uin
     return 0;
 }
 
+/* The dimension that a slot has no elements for, ndim where there is none such. */
+static uint32_t reduced_dimension(const struct said *said)
+{
+    const uint32_t ndim = said->tensor->shape.ndim;
+
+    switch (said->asked->slot_class) {
+    case RESHARD_CLASS_ROW:
+        return ndim - 1;
+    case RESHARD_CLASS_COLUMN:
+        return ndim - 2;
+    default:
+        return ndim;
+    }
+}
+
+/* Whether a dimension other than 0 is in pieces. */
+static bool inner_in_pieces(const struct said *said, const struct mesh *mesh)
+{
+    for (int d = S; d < DIMS; d++) {
+        const uint64_t ways = d == S ? said_data_ways(said, mesh) : mesh->size[d];
+        if (said->set[d].how == RESHARD_HOW_CUT && said->set[d].number != 0 && ways > 1)
+            return true;
+    }
+    return false;
+}
+
+/* Rule 9: which of the parameter's cuts are the slot's. */
+static void find_cuts(struct said *said, const struct mesh *mesh)
+{
+    const enum reshard_slot_class its = said->asked->slot_class;
+    const uint32_t reduced = reduced_dimension(said);
+
+    if (said->boxes)
+        return;
+    for (int d = S; d < DIMS; d++) {
+        const bool cuts = said->set[d].how == RESHARD_HOW_CUT;
+        if (its == RESHARD_CLASS_LIKE)
+            said->cut[d] = cuts;
+        else if (its == RESHARD_CLASS_ROW || its == RESHARD_CLASS_COLUMN)
+            said->cut[d] = cuts && said->set[d].number != reduced;
+        else if (its == RESHARD_CLASS_BLOCKWISE)
+            said->cut[d] = cuts && said->set[d].number == 0;
+    }
+    if (its == RESHARD_CLASS_LIKE)
+        said->flat_cut = said->flat;
+    else if (its == RESHARD_CLASS_ROW) /* what is cut evenly is nowhere empty, or everywhere */
+        said->flat_cut = said->flat && said->tensor->shape.size[reduced] > 0;
+    else if (its == RESHARD_CLASS_BLOCKWISE)
+        said->flat_cut = said->flat && !inner_in_pieces(said, mesh);
+}
+
+bool said_is_given(const struct said *said)
+{
+    return said->boxes && said->asked->slot_class == RESHARD_CLASS_LIKE;
+}
+
 struct said said_of(const struct reshard_model *model, const struct reshard_layout_options *options,
                     uint32_t index)
 {
     const struct reshard_tensor *asked = reshard_model_tensor(model, index);
     const uint32_t self = asked->slot[0] ? asked->parameter : index;
-    struct said said = {.tensor = reshard_model_tensor(model, self), .index = self};
+    const struct mesh mesh = said_mesh(options);
+    struct said said = {.asked = asked, .tensor = reshard_model_tensor(model, self), .index = self};
 
-    said.whole_slot = asked->slot[0] && asked->like == RESHARD_LIKE_NONE;
     if (said.tensor->role == RESHARD_ROLE_PER_RANK)
         return said;
     for (uint32_t r = 0; r < options->rule_count; r++) {
@@ -184,7 +240,7 @@ struct said said_of(const struct reshard_model *model, const struct reshard_layo
         if (rule->box_count && !said.boxes)
             said.boxes = rule;
     }
-    said.stage = stage_of(model, said_mesh(options).size[P], self);
+    said.stage = stage_of(model, mesh.size[P], self);
     const bool parameter =
         said.tensor->role == RESHARD_ROLE_PARAMETER || said.tensor->role == RESHARD_ROLE_FROZEN;
     const uint32_t ndim = said.tensor->shape.ndim;
@@ -199,6 +255,7 @@ struct said said_of(const struct reshard_model *model, const struct reshard_layo
         said.flat = false;
         said.set[P].how = said.set[E].how = RESHARD_HOW_WHOLE;
     }
+    find_cuts(&said, &mesh);
     return said;
 }
 

@@ -20,14 +20,17 @@ void said_coordinates(const struct mesh *mesh, uint64_t rank, uint64_t *at);
 
 /* All that a tensor goes by. */
 struct said {
+    const struct reshard_tensor *asked;  /* the tensor itself */
     const struct reshard_tensor *tensor; /* of a slot its parameter, whose rules it follows */
     uint32_t index;                      /* likewise */
-    bool whole_slot;                     /* a slot that is whole */
     struct reshard_setting set[DIMS];
     uint64_t number[DIMS]; /* what {i} was in the rule that set it */
     const struct reshard_rule *sections, *boxes;
-    bool flat;
+    bool flat;      /* it is, or the parameter of a slot is */
     uint64_t stage; /* of the pipeline, where no rule says */
+    bool cut[DIMS]; /* by dimension of the mesh: a setting cuts what was asked for (a slot need not
+                       be cut where its parameter is) */
+    bool flat_cut;  /* so does the flat parameter's */
 };
 struct said said_of(const struct reshard_model *model, const struct reshard_layout_options *options,
                     uint32_t index);
@@ -35,6 +38,9 @@ struct said said_of(const struct reshard_model *model, const struct reshard_layo
 /* The one coordinate that has it along pipeline or expert; false where all have it, or parts. */
 bool said_coordinate(const struct said *said, const struct mesh *mesh, int dim,
                      uint64_t *coordinate);
+
+/* Whether a tensor goes by boxes given; a slot that is of another shape does not. */
+bool said_is_given(const struct said *said);
 
 /* Data coordinates: how many, and which one a rank is. */
 uint64_t said_data_ways(const struct said *said, const struct mesh *mesh);

@@ -25,6 +25,33 @@ static const struct sample_tensor sample_tensors[] = {
     {"table", "", RESHARD_DTYPE_F8_E4M3FN, {2, {6, 3}}},
 };
 
+/* One of each class at least. */
+static const struct {
+    const char *fqn;
+    struct reshard_slot slot;
+} sample_slots[] = {
+    {"embed.weight", {"row", RESHARD_DTYPE_F32, RESHARD_CLASS_ROW, 0, false, {0, {0}}}},
+    {"embed.weight", {"column", RESHARD_DTYPE_BF16, RESHARD_CLASS_COLUMN, 0, true, {0, {0}}}},
+    {"embed.weight", {"scales", RESHARD_DTYPE_F32, RESHARD_CLASS_BLOCKWISE, 4, false, {0, {0}}}},
+    {"empty", {"column", RESHARD_DTYPE_F32, RESHARD_CLASS_COLUMN, 0, false, {0, {0}}}},
+    {"block.0.weight", {"row", RESHARD_DTYPE_F32, RESHARD_CLASS_ROW, 0, true, {0, {0}}}},
+    {"block.0.weight", {"column", RESHARD_DTYPE_F32, RESHARD_CLASS_COLUMN, 0, false, {0, {0}}}},
+    {"block.0.weight", {"codes", RESHARD_DTYPE_U8, RESHARD_CLASS_BLOCKWISE, 7, false, {0, {0}}}},
+    {"block.1.wide", {"row", RESHARD_DTYPE_BF16, RESHARD_CLASS_ROW, 0, false, {0, {0}}}},
+    {"block.1.long", {"scales", RESHARD_DTYPE_F32, RESHARD_CLASS_BLOCKWISE, 8, false, {0, {0}}}},
+    {"block.1.norm", {"state", RESHARD_DTYPE_U8, RESHARD_CLASS_OPAQUE, 0, false, {1, {9}}}},
+    {"table", {"table", RESHARD_DTYPE_I16, RESHARD_CLASS_REPLICATED, 0, false, {2, {2, 3}}}},
+};
+
+static enum reshard_status add_slots(struct reshard_model *model)
+{
+    enum reshard_status status = RESHARD_OK;
+
+    for (size_t i = 0; !status && i < sizeof sample_slots / sizeof *sample_slots; i++)
+        status = reshard_model_add_state(model, sample_slots[i].fqn, &sample_slots[i].slot, NULL);
+    return status;
+}
+
 struct reshard_model *sample_model(void)
 {
     const struct reshard_optimizer adamw = {.name = RESHARD_OPTIMIZER_ADAMW,
@@ -39,6 +66,8 @@ struct reshard_model *sample_model(void)
         status = reshard_model_tie(model, "head.weight", "embed.weight", NULL);
     if (!status)
         status = reshard_optimizer_extend(model, &adamw, NULL);
+    if (!status)
+        status = add_slots(model);
     if (status) {
         reshard_model_close(model);
         return NULL;

@@ -9,7 +9,7 @@
 #include "parallel/state.h"
 
 /* Matrices, vectors, 0 dimensions, no elements, fewer rows than ranks, integers, bytes, two units,
- * f32 and bf16, a tie, and AdamW's slots. NULL when there is no memory. */
+ * f32 and bf16, a tie, AdamW's slots, and state of every class. NULL when there is no memory. */
 struct reshard_model *sample_model(void);
 
 /* The byte `index` of a tensor's full row-major bytes. */

@@ -50,7 +50,12 @@ struct verify_oracle *scripted_oracle(const struct verify_inventory *inventory, 
 {
     const struct verify_oracle_options options = {
         .inventory = inventory,
-        .optimizer = {VERIFY_ADAMW, 1e-3, 0.9, 0.999, 1e-8, 0.01, RESHARD_DTYPE_NONE},
+        .optimizer = {.name = VERIFY_ADAMW,
+                      .hyper = {.lr = 1e-3,
+                                .beta1 = 0.9,
+                                .beta2 = 0.999,
+                                .eps = 1e-8,
+                                .weight_decay = 0.01}},
         .seed = 0x1234567890ABCDEF,
         .step = step,
     };

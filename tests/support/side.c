@@ -61,8 +61,7 @@ static bool bind(struct side *side, struct ranks *ranks, uint32_t t, bool on_dev
         RESHARD_OK, &error);
 }
 
-static bool make_memory(struct side *side, struct ranks *ranks, bool on_device,
-                        enum reshard_role skip)
+static bool make_memory(struct side *side, struct ranks *ranks, bool on_device, const bool *unbound)
 {
     bool right = true;
 
@@ -77,14 +76,15 @@ static bool make_memory(struct side *side, struct ranks *ranks, bool on_device,
             return false;
         memset(side->memory[t] + side->bytes[t], GUARD, GUARD_BYTES);
         side_stain(side, t);
-        if (tensor->role != skip)
+        if (!unbound[t])
             right = bind(side, ranks, t, on_device);
     }
     return right;
 }
 
-bool side_open(struct side *side, struct ranks *ranks, const struct reshard_model *model,
-               const struct reshard_layout_options *options, bool on_device, enum reshard_role skip)
+bool side_open_without(struct side *side, struct ranks *ranks, const struct reshard_model *model,
+                       const struct reshard_layout_options *options, bool on_device,
+                       const bool *unbound)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
 
@@ -102,7 +102,21 @@ bool side_open(struct side *side, struct ranks *ranks, const struct reshard_mode
            (!on_device ||
             EXPECT_STATUS(ranks, reshard_state_set_device(side->state, &side->fake.device),
                           RESHARD_OK, NULL)) &&
-           make_memory(side, ranks, on_device, skip);
+           make_memory(side, ranks, on_device, unbound);
+}
+
+bool side_open(struct side *side, struct ranks *ranks, const struct reshard_model *model,
+               const struct reshard_layout_options *options, bool on_device, enum reshard_role skip)
+{
+    const uint32_t tensors = reshard_model_tensor_count(model);
+    bool *unbound = calloc((size_t)tensors + 1, sizeof *unbound);
+    bool right = EXPECT(ranks, unbound != NULL);
+
+    for (uint32_t t = 0; right && t < tensors; t++)
+        unbound[t] = reshard_model_tensor(model, t)->role == skip;
+    right = right && side_open_without(side, ranks, model, options, on_device, unbound);
+    free(unbound);
+    return right;
 }
 
 void side_close(struct side *side)
@@ -117,8 +131,9 @@ void side_close(struct side *side)
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-/* Go through the bytes that this rank has of a tensor: set them, or count those that differ. */
-static uint64_t walk(const struct side *side, uint32_t t, uint64_t seed, bool fill)
+/* Go through the bytes that this rank has of a tensor: set them to those of tensor number `as`, or
+ * count those that differ. */
+static uint64_t walk(const struct side *side, uint32_t t, uint64_t seed, uint32_t as, bool fill)
 {
     const size_t size = reshard_dtype_bytes(tensor_of(side, t)->dtype);
     struct oracle_places places =
@@ -128,7 +143,7 @@ static uint64_t walk(const struct side *side, uint32_t t, uint64_t seed, bool fi
     for (uint64_t e = 0; e < places.count; e++)
         for (size_t b = 0; b < size && places.packed[e] != ORACLE_ABSENT; b++) {
             unsigned char *byte = &side->memory[t][places.packed[e] * size + b];
-            const unsigned char right = sample_byte(seed, t, e * size + b);
+            const unsigned char right = sample_byte(seed, as, e * size + b);
             wrong += *byte != right;
             if (fill)
                 *byte = right;
@@ -148,7 +163,7 @@ static uint64_t broken_guards(const struct side *side, uint32_t t)
 
 void side_fill(struct side *side, uint32_t tensor, uint64_t seed)
 {
-    (void)walk(side, tensor, seed, true);
+    (void)walk(side, tensor, seed, tensor, true);
 }
 
 void side_fill_all(struct side *side, uint64_t seed)
@@ -164,7 +179,12 @@ void side_stain(struct side *side, uint32_t tensor)
 
 uint64_t side_wrong(const struct side *side, uint32_t tensor, uint64_t seed)
 {
-    return walk(side, tensor, seed, false) + broken_guards(side, tensor);
+    return side_wrong_as(side, tensor, seed, tensor);
+}
+
+uint64_t side_wrong_as(const struct side *side, uint32_t tensor, uint64_t seed, uint32_t saved)
+{
+    return walk(side, tensor, seed, saved, false) + broken_guards(side, tensor);
 }
 
 uint64_t side_wrong_all(const struct side *side, uint64_t seed)
@@ -183,4 +203,52 @@ uint64_t side_touched(const struct side *side, uint32_t tensor)
     for (uint64_t b = 0; b < side->bytes[tensor]; b++)
         touched += side->memory[tensor][b] != STAIN;
     return touched;
+}
+
+/* ---- flags, and all of it -------------------------------------------------------------------- */
+
+void side_set_absent(struct side *side, const bool *absent)
+{
+    for (uint32_t t = 0; t < side->tensors; t++)
+        reshard_state_set_absent(side->state, t, absent[t]);
+}
+
+uint64_t side_wrong_flags(const struct side *side, const bool *absent)
+{
+    uint64_t wrong = 0;
+
+    for (uint32_t t = 0; t < side->tensors; t++)
+        wrong += reshard_state_is_absent(side->state, t) !=
+                 (absent[t] && reshard_tensor_is_slot(tensor_of(side, t)));
+    return wrong;
+}
+
+unsigned char *side_image(const struct side *side)
+{
+    unsigned char *image, *next;
+    uint64_t bytes = side->tensors;
+
+    for (uint32_t t = 0; t < side->tensors; t++)
+        bytes += side->bytes[t] + GUARD_BYTES;
+    image = next = malloc(bytes + 1);
+    for (uint32_t t = 0; image && t < side->tensors; t++) {
+        *next++ = reshard_state_is_absent(side->state, t);
+        memcpy(next, side->memory[t], side->bytes[t] + GUARD_BYTES);
+        next += side->bytes[t] + GUARD_BYTES;
+    }
+    return image;
+}
+
+uint64_t side_changed(const struct side *side, const unsigned char *image)
+{
+    uint64_t changed = 0;
+
+    if (!image)
+        return 1;
+    for (uint32_t t = 0; t < side->tensors; t++) {
+        changed += *image++ != reshard_state_is_absent(side->state, t);
+        for (uint64_t b = 0; b < side->bytes[t] + GUARD_BYTES; b++)
+            changed += *image++ != side->memory[t][b];
+    }
+    return changed;
 }

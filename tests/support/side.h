@@ -32,6 +32,10 @@ struct side {
 bool side_open(struct side *side, struct ranks *ranks, const struct reshard_model *model,
                const struct reshard_layout_options *options, bool on_device,
                enum reshard_role skip);
+/* The same; memory of the tensors that `unbound` marks is made, but not bound. */
+bool side_open_without(struct side *side, struct ranks *ranks, const struct reshard_model *model,
+                       const struct reshard_layout_options *options, bool on_device,
+                       const bool *unbound);
 void side_close(struct side *side);
 
 /* Fill a tensor with its bytes of a seed (sample_byte), or stain it. */
@@ -43,7 +47,21 @@ void side_stain(struct side *side, uint32_t tensor);
 uint64_t side_wrong(const struct side *side, uint32_t tensor, uint64_t seed);
 uint64_t side_wrong_all(const struct side *side, uint64_t seed);
 
+/* The same of a tensor that must hold what tensor number `saved` of another model was filled with.
+ */
+uint64_t side_wrong_as(const struct side *side, uint32_t tensor, uint64_t seed, uint32_t saved);
+
 /* Bytes that are not the stain any more, likewise. */
 uint64_t side_touched(const struct side *side, uint32_t tensor);
+
+/* Say which slots are absent, by tensor; and the flags that are not so. What is no slot has none.
+ */
+void side_set_absent(struct side *side, const bool *absent);
+uint64_t side_wrong_flags(const struct side *side, const bool *absent);
+
+/* All memory, the bytes after the ends included, and all flags, as they are: the caller frees it.
+ * And how much of that has changed since. */
+unsigned char *side_image(const struct side *side);
+uint64_t side_changed(const struct side *side, const unsigned char *image);
 
 #endif
