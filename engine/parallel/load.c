@@ -476,7 +476,8 @@ static enum reshard_status agree_options(struct load *load, struct reshard_error
         {(uint64_t)options->reading, "the way to read"},
         {digest_crc(0, rates, sizeof rates), "the rates to expect"},
         {options->budget, "the budget"},
-        {options->groups ? reshard_groups_hash(options->groups) : 0, "the param groups to fill"},
+        {options->groups ? reshard_groups_hash(options->groups) : 0,
+         "what the param groups to fill hold"},
     };
     enum reshard_status status =
         group_agree_values(load->group, values, sizeof values / sizeof *values, error);

@@ -123,7 +123,7 @@ static enum reshard_status prepare(struct save *save, const char *directory,
         {save->options->step, "the step to save"},
         {(uint64_t)save->options->replicas, "the policy for replicas"},
         {save->options->groups ? reshard_groups_hash(save->options->groups) : 0,
-         "the param groups to save"}};
+         "what the param groups to save hold"}};
     enum reshard_status status =
         reshard_group_agree(save->group, staging_open(&save->staging, directory, error), error);
 
