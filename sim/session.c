@@ -9,7 +9,7 @@
 #include "sim/fingerprint.h"
 #include "sim/judge.h"
 #include "sim/param_groups.h"
-#include "sim/train.h"
+#include "sim/training/train.h"
 
 #include <inttypes.h>
 #include <limits.h>

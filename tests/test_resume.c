@@ -13,7 +13,7 @@
 #include "core/box.h"
 #include "parallel/load.h"
 #include "parallel/save.h"
-#include "sim/train.h"
+#include "sim/training/train.h"
 #include "sim/view.h"
 #include "support/ranks.h"
 #include "support/sample.h"

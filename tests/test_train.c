@@ -5,9 +5,9 @@
  */
 #include "core/digest.h"
 #include "sim/fingerprint.h"
-#include "sim/numbers.h"
-#include "sim/stream.h"
-#include "sim/train.h"
+#include "sim/training/numbers.h"
+#include "sim/training/stream.h"
+#include "sim/training/train.h"
 #include "support/shard.h"
 
 #include <Random123/philox.h>

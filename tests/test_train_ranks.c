@@ -5,7 +5,7 @@
  * refuses is refused by all. Method: every optimizer, with param groups that differ and that start
  * late, under the layouts that jobs use and under random ones, idle ranks included.
  */
-#include "sim/train.h"
+#include "sim/training/train.h"
 #include "sim/view.h"
 #include "support/random_layout.h"
 #include "support/ranks.h"

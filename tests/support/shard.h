@@ -5,7 +5,7 @@
 #ifndef RESHARD_TESTS_SHARD_H
 #define RESHARD_TESTS_SHARD_H
 
-#include "sim/train.h"
+#include "sim/training/train.h"
 
 enum { SHARD_ELEMENTS = 6, SHARD_TENSORS_MAX = 64 };
 

@@ -1,13 +1,13 @@
-#include "sim/train.h"
+#include "sim/training/train.h"
 
 #include "parallel/group.h"
-#include "sim/adafactor.h"
-#include "sim/adam8bit.h"
-#include "sim/elementwise.h"
-#include "sim/initial.h"
-#include "sim/subject.h"
-#include "sim/walk.h"
-#include "sim/whole.h"
+#include "sim/training/adafactor.h"
+#include "sim/training/adam8bit.h"
+#include "sim/training/elementwise.h"
+#include "sim/training/initial.h"
+#include "sim/training/subject.h"
+#include "sim/training/walk.h"
+#include "sim/training/whole.h"
 
 #include <stdlib.h>
 #include <string.h>

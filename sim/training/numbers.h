@@ -2,8 +2,8 @@
  * Stored numbers: the floats of a tensor's memory as doubles, in which all arithmetic of the
  * training is done. Local; an empty range may have no memory.
  */
-#ifndef RESHARD_SIM_NUMBERS_H
-#define RESHARD_SIM_NUMBERS_H
+#ifndef RESHARD_SIM_TRAINING_NUMBERS_H
+#define RESHARD_SIM_TRAINING_NUMBERS_H
 
 #include "core/dtype.h"
 

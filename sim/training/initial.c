@@ -1,8 +1,8 @@
-#include "sim/initial.h"
+#include "sim/training/initial.h"
 
-#include "sim/numbers.h"
-#include "sim/stream.h"
-#include "sim/walk.h"
+#include "sim/training/numbers.h"
+#include "sim/training/stream.h"
+#include "sim/training/walk.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
  *
  * Local, and pure functions.
  */
-#ifndef RESHARD_SIM_STREAM_H
-#define RESHARD_SIM_STREAM_H
+#ifndef RESHARD_SIM_TRAINING_STREAM_H
+#define RESHARD_SIM_TRAINING_STREAM_H
 
 #include <stdint.h>
 

@@ -4,11 +4,11 @@
  *
  * All functions are local.
  */
-#ifndef RESHARD_SIM_TRAINEE_H
-#define RESHARD_SIM_TRAINEE_H
+#ifndef RESHARD_SIM_TRAINING_TRAINEE_H
+#define RESHARD_SIM_TRAINING_TRAINEE_H
 
 #include "core/optimizer.h"
-#include "sim/stream.h"
+#include "sim/training/stream.h"
 
 #include <stdint.h>
 

@@ -2,10 +2,10 @@
  * Adafactor: a step of one element needs sums over the whole parameter, in the parameter's own
  * order. Local.
  */
-#ifndef RESHARD_SIM_ADAFACTOR_H
-#define RESHARD_SIM_ADAFACTOR_H
+#ifndef RESHARD_SIM_TRAINING_ADAFACTOR_H
+#define RESHARD_SIM_TRAINING_ADAFACTOR_H
 
-#include "sim/trainee.h"
+#include "sim/training/trainee.h"
 
 /* One step of a parameter with all its elements: the trainee's memory is whole, row-major. `step`
  * is left to the caller. ENOMEM. */

@@ -1,6 +1,6 @@
-#include "sim/adafactor.h"
+#include "sim/training/adafactor.h"
 
-#include "sim/numbers.h"
+#include "sim/training/numbers.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * there, so that state which went wrong on the way here shows; never does it compute anew what is
  * state. It works on its whole copy and keeps its own part of the outcome.
  */
-#ifndef RESHARD_SIM_WHOLE_H
-#define RESHARD_SIM_WHOLE_H
+#ifndef RESHARD_SIM_TRAINING_WHOLE_H
+#define RESHARD_SIM_TRAINING_WHOLE_H
 
 #include "parallel/state.h"
 

@@ -1,4 +1,4 @@
-#include "sim/numbers.h"
+#include "sim/training/numbers.h"
 
 #include <string.h>
 

@@ -6,12 +6,12 @@
  * scenarios/TRAINING.md is the specification. verify/ computes the same from it without sharding
  * and shares no code with these files, which is why either can judge the other.
  *
- * Here it is said who is trained, and by what. The arithmetic is elsewhere: sim/elementwise.h, and
- * for optimizers that reduce sim/adafactor.h and sim/adam8bit.h, which see whole parameters
- * (sim/whole.h).
+ * Here it is said who is trained, and by what. The arithmetic is elsewhere:
+ * sim/training/elementwise.h, and for optimizers that reduce sim/training/adafactor.h and
+ * sim/training/adam8bit.h, which see whole parameters (sim/training/whole.h).
  */
-#ifndef RESHARD_SIM_TRAIN_H
-#define RESHARD_SIM_TRAIN_H
+#ifndef RESHARD_SIM_TRAINING_TRAIN_H
+#define RESHARD_SIM_TRAINING_TRAIN_H
 
 #include "core/optimizer.h"
 #include "core/safetensors.h"

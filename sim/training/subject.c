@@ -1,4 +1,4 @@
-#include "sim/subject.h"
+#include "sim/training/subject.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
-#include "sim/whole.h"
+#include "sim/training/whole.h"
 
 #include "core/form.h"
 #include "core/pattern.h"
 #include "parallel/exchange.h"
-#include "sim/walk.h"
+#include "sim/training/walk.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
-#include "sim/elementwise.h"
+#include "sim/training/elementwise.h"
 
-#include "sim/numbers.h"
-#include "sim/walk.h"
+#include "sim/training/numbers.h"
+#include "sim/training/walk.h"
 
 #include <math.h>
 

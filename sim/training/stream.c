@@ -1,4 +1,4 @@
-#include "sim/stream.h"
+#include "sim/training/stream.h"
 
 #include "core/digest.h"
 

@@ -2,8 +2,8 @@
  * A walk over what one rank has of a tensor, by segments: elements that are consecutive both in the
  * whole tensor and in the packed local memory of core/layout.h. Local.
  */
-#ifndef RESHARD_SIM_WALK_H
-#define RESHARD_SIM_WALK_H
+#ifndef RESHARD_SIM_TRAINING_WALK_H
+#define RESHARD_SIM_TRAINING_WALK_H
 
 #include "core/layout.h"
 

@@ -1,6 +1,6 @@
-#include "sim/adam8bit.h"
+#include "sim/training/adam8bit.h"
 
-#include "sim/numbers.h"
+#include "sim/training/numbers.h"
 
 #include <math.h>
 

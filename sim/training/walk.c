@@ -1,4 +1,4 @@
-#include "sim/walk.h"
+#include "sim/training/walk.h"
 
 static enum reshard_status walk_box(const struct reshard_box *whole, const struct reshard_box *box,
                                     uint64_t local, walk_visitor *visit, void *context,

@@ -2,8 +2,8 @@
  * Step 0: the values that a tensor which is no slot begins with, pure functions of the seed or the
  * bytes of a file. Local.
  */
-#ifndef RESHARD_SIM_INITIAL_H
-#define RESHARD_SIM_INITIAL_H
+#ifndef RESHARD_SIM_TRAINING_INITIAL_H
+#define RESHARD_SIM_TRAINING_INITIAL_H
 
 #include "core/layout.h"
 #include "core/safetensors.h"

@@ -1,4 +1,4 @@
-#include "sim/trainee.h"
+#include "sim/training/trainee.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,11 +2,11 @@
  * A subject: a parameter that takes part in a training step, with its slots. It is the bridge from
  * a state, with its ranks and absences, to a trainee, which optimizers see. Local.
  */
-#ifndef RESHARD_SIM_SUBJECT_H
-#define RESHARD_SIM_SUBJECT_H
+#ifndef RESHARD_SIM_TRAINING_SUBJECT_H
+#define RESHARD_SIM_TRAINING_SUBJECT_H
 
-#include "sim/train.h"
-#include "sim/trainee.h"
+#include "sim/training/train.h"
+#include "sim/training/trainee.h"
 
 struct subject {
     uint32_t parameter;
