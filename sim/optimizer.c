@@ -62,6 +62,18 @@ static void check_shares(const struct optimizer_place *place, const struct yaml_
                    "'momentum' is below 1, or nothing is ever forgotten");
 }
 
+/* As torch.optim.SGD has it: there would be nothing to look ahead along. */
+static void check_nesterov(const struct optimizer_place *place, const struct yaml_node *object,
+                           const struct reshard_hyper *hyper)
+{
+    const struct yaml_node *node = yaml_get(object, hyper_key_text(HYPER_NESTEROV));
+    if (!node)
+        node = yaml_get(object, hyper_key_text(HYPER_MOMENTUM));
+    if (node && hyper->nesterov && hyper->momentum == 0)
+        yaml_error(place->document, node,
+                   "'nesterov' needs a momentum above 0, such as momentum: 0.9");
+}
+
 /* Of an object's hyperparameters those that are given; `out` has the others already. */
 static void read_hyper(const struct optimizer_place *place, const struct yaml_node *object,
                        const struct language_hyper *written, struct reshard_hyper *out)
@@ -75,6 +87,7 @@ static void read_hyper(const struct optimizer_place *place, const struct yaml_no
             set_hyper(out, key, written);
     }
     check_shares(place, object);
+    check_nesterov(place, object, out);
 }
 
 /* ---- groups ---- */

@@ -183,7 +183,8 @@ END_TEST
 /* Every optimizer, with groups; its slots are of every class. */
 static const char *const optimizers[] = {
     "{name: sgd, groups: [{name: g, match: ['*.b', w], momentum: 0.3, from: 7}]}",
-    "{name: sgd, lr: 0.1, groups: [{name: g, match: [c], nesterov: true}, {name: h, match: [w]}]}",
+    "{name: sgd, lr: 0.1, groups: [{name: g, match: [c], momentum: 0.5, nesterov: true}, {name: h, "
+    "match: [w]}]}",
     "{name: adam, lr: 0.3, groups: [{name: g, match: [w], amsgrad: true, betas: [0.1, 0.7]}]}",
     "{name: adamw, eps: 1e-300, weight_decay: 0.7}",
     "adafactor",

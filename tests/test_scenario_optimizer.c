@@ -61,7 +61,7 @@ static const struct {
     const char *text;
 } given[] = {
     {"lr", "0.5"},         {"betas", "[0.25, 0.75]"}, {"eps", "0.125"},    {"weight_decay", "2"},
-    {"momentum", "0.375"}, {"nesterov", "true"},      {"amsgrad", "true"}, {"block", "7"},
+    {"momentum", "0.375"}, {"nesterov", "false"},     {"amsgrad", "true"}, {"block", "7"},
     {"from", "9"},
 };
 enum { KEYS = sizeof(given) / sizeof(given[0]) };
@@ -123,7 +123,7 @@ START_TEST(a_key_is_taken_by_the_optimizers_that_use_it_and_refused_by_the_other
                                         .eps = 0.125,
                                         .weight_decay = 2,
                                         .momentum = 0.375,
-                                        .nesterov = true,
+                                        .nesterov = false,
                                         .amsgrad = true,
                                         .block = 7,
                                         .from = 9};
@@ -254,6 +254,10 @@ static const struct {
      "5:39: error: each of 'betas' must be a number from 0 to 1, not '1.5'\n"},
     {LINEAR("{name: sgd, momentum: 1.0}"),
      "5:34: error: 'momentum' is below 1, or nothing is ever forgotten\n"},
+    {LINEAR("{name: sgd, nesterov: true}"),
+     "5:34: error: 'nesterov' needs a momentum above 0, such as momentum: 0.9\n"},
+    {LINEAR("{name: muon, momentum: 0}"),
+     "5:35: error: 'nesterov' needs a momentum above 0, such as momentum: 0.9\n"},
     {LINEAR("{name: sgd, momentum: -0.5}"),
      "5:34: error: 'momentum' must be a number from 0 to 1, not '-0.5'\n"},
     {LINEAR("{name: sgd, nesterov: yes}"),
