@@ -107,6 +107,15 @@ static const char *parse_value(struct verify_value *out, const json_t *json, uns
     return json_is_array(json) ? parse_tuple(out, json, depth) : NULL;
 }
 
+/* Bit for bit: equal NaNs are equal, zeros of another sign are not. */
+static uint64_t bits_of(double number)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+}
+
 bool verify_value_equal(const struct verify_value *a, const struct verify_value *b)
 {
     if (a->kind != b->kind || a->count != b->count)
@@ -119,7 +128,7 @@ bool verify_value_equal(const struct verify_value *a, const struct verify_value 
     case VERIFY_VALUE_INTEGER:
         return a->integer == b->integer;
     case VERIFY_VALUE_NUMBER:
-        return memcmp(&a->number, &b->number, sizeof a->number) == 0;
+        return bits_of(a->number) == bits_of(b->number);
     case VERIFY_VALUE_STRING:
         return strcmp(a->string, b->string) == 0;
     case VERIFY_VALUE_TUPLE:
@@ -136,12 +145,10 @@ bool verify_value_equal(const struct verify_value *a, const struct verify_value 
 static void put_number(double number, FILE *out)
 {
     char text[32];
-    uint64_t bits;
     int digits = 15;
 
     if (!isfinite(number)) {
-        memcpy(&bits, &number, sizeof bits);
-        fprintf(out, "%g (0x%016" PRIx64 ")", number, bits);
+        fprintf(out, "%g (0x%016" PRIx64 ")", number, bits_of(number));
         return;
     }
     do {
