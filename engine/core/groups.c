@@ -57,20 +57,6 @@ struct reshard_groups {
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-static enum reshard_status check_name(const char *what, const char *name,
-                                      struct reshard_error *error)
-{
-    if (name[0] == '\0')
-        return reshard_error_set(error, RESHARD_EINVAL, "the name of a %s is empty", what);
-    if (strlen(name) >= RESHARD_NAME_MAX)
-        return reshard_error_set(error, RESHARD_EINVAL,
-                                 "the name of a %s has %zu bytes; at most %d are allowed", what,
-                                 strlen(name), RESHARD_NAME_MAX - 1);
-    if (!text_is_utf8(name))
-        return reshard_error_set(error, RESHARD_EINVAL, "the name of a %s is not UTF-8", what);
-    return RESHARD_OK;
-}
-
 static size_t name_key(enum kind kind, uint32_t in, const char *name, char *key)
 {
     const size_t bytes = strlen(name) + 1;
@@ -200,7 +186,7 @@ enum reshard_status reshard_groups_add(struct reshard_groups *groups, const char
                                        struct reshard_error *error)
 {
     const uint64_t node = (uint64_t)groups->group.count + 1;
-    enum reshard_status status = check_name("group", name, error);
+    enum reshard_status status = model_check_name("group", name, false, error);
 
     if (status)
         return status;
@@ -222,7 +208,7 @@ enum reshard_status reshard_groups_add_member(struct reshard_groups *groups, uin
                                               const char *fqn, struct reshard_error *error)
 {
     struct group *to = &groups->group.group[group];
-    const enum reshard_status status = check_name("parameter", fqn, error);
+    const enum reshard_status status = model_check_name("parameter", fqn, false, error);
     const struct named *known;
     const char *name;
 
@@ -273,7 +259,7 @@ static enum reshard_status set(struct reshard_groups *groups, struct list *list,
 static enum reshard_status check_value(const char *key, const struct reshard_value *value,
                                        struct reshard_error *error)
 {
-    const enum reshard_status status = check_name("value", key, error);
+    const enum reshard_status status = model_check_name("value", key, false, error);
     const char *fault = status ? NULL : groups_value_fault(value);
 
     return fault ? reshard_error_set(error, RESHARD_EINVAL, "'%s': %s", key, fault) : status;
@@ -291,7 +277,7 @@ enum reshard_status reshard_groups_set(struct reshard_groups *groups, uint32_t g
 enum reshard_status reshard_groups_add_entry(struct reshard_groups *groups, const char *entry,
                                              struct reshard_error *error)
 {
-    const enum reshard_status status = check_name("entry", entry, error);
+    const enum reshard_status status = model_check_name("entry", entry, false, error);
 
     if (status)
         return status;
@@ -304,7 +290,7 @@ enum reshard_status reshard_groups_set_entry(struct reshard_groups *groups, cons
                                              const char *key, const struct reshard_value *value,
                                              struct reshard_error *error)
 {
-    enum reshard_status status = check_name("entry", entry, error);
+    enum reshard_status status = model_check_name("entry", entry, false, error);
     const struct named *known;
 
     if (!status)
@@ -544,15 +530,18 @@ static enum reshard_status copy_group(struct reshard_groups *to, const struct re
     return status;
 }
 
-static enum reshard_status copy_entry(struct reshard_groups *to, const struct reshard_groups *from,
-                                      uint32_t e)
+enum reshard_status groups_copy_entries(struct reshard_groups *to,
+                                        const struct reshard_groups *from)
 {
-    const struct group *entry = &from->entry.group[e];
-    enum reshard_status status = reshard_groups_add_entry(to, entry->name, NULL);
+    enum reshard_status status = RESHARD_OK;
 
-    for (uint32_t v = 0; !status && v < entry->value_count; v++)
-        status = reshard_groups_set_entry(to, entry->name, entry->value[v].key,
-                                          &entry->value[v].value, NULL);
+    for (uint32_t e = 0; !status && e < from->entry.count; e++) {
+        const struct group *entry = &from->entry.group[e];
+        status = reshard_groups_add_entry(to, entry->name, NULL);
+        for (uint32_t v = 0; !status && v < entry->value_count; v++)
+            status = reshard_groups_set_entry(to, entry->name, entry->value[v].key,
+                                              &entry->value[v].value, NULL);
+    }
     return status;
 }
 
@@ -565,8 +554,8 @@ enum reshard_status reshard_groups_copy(struct reshard_groups **out,
         (*out)->keys = groups->keys;
     for (uint32_t g = 0; !status && g < groups->group.count; g++)
         status = copy_group(*out, groups, g);
-    for (uint32_t e = 0; !status && e < groups->entry.count; e++)
-        status = copy_entry(*out, groups, e);
+    if (!status)
+        status = groups_copy_entries(*out, groups);
     if (status) {
         reshard_groups_close(*out);
         *out = NULL;

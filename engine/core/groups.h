@@ -143,6 +143,11 @@ const struct reshard_value *reshard_groups_entry_value(const struct reshard_grou
 /* Local. Give each what the other has; what was borrowed of one is then of the other. */
 void reshard_groups_swap(struct reshard_groups *a, struct reshard_groups *b);
 
+/* For the engine's own use. Local. Add copies of another's entries, whose names must not be there.
+ */
+RESHARD_MUST_CHECK enum reshard_status groups_copy_entries(struct reshard_groups *to,
+                                                           const struct reshard_groups *from);
+
 /* Local. CRC-64/XZ of all of it in order: ranks agree on groups by this number. */
 uint64_t reshard_groups_hash(const struct reshard_groups *groups);
 

@@ -28,8 +28,8 @@ struct reshard_model {
     struct name_entry *units; /* key: the unit's name; tensor: its index */
 };
 
-static enum reshard_status check_name(const char *what, const char *name, bool may_be_empty,
-                                      struct reshard_error *error)
+enum reshard_status model_check_name(const char *what, const char *name, bool may_be_empty,
+                                     struct reshard_error *error)
 {
     if (name[0] == '\0' && !may_be_empty)
         return reshard_error_set(error, RESHARD_EINVAL, "the name of a %s is empty", what);
@@ -264,10 +264,10 @@ enum reshard_status reshard_model_add_role(struct reshard_model *model, const ch
                                     .shape = *shape,
                                     .role = role,
                                     .other_world = other_world};
-    enum reshard_status status = check_name("tensor", fqn, false, error);
+    enum reshard_status status = model_check_name("tensor", fqn, false, error);
 
     if (!status)
-        status = check_name("unit", unit, true, error);
+        status = model_check_name("unit", unit, true, error);
     if (!status && find_name(model->names, fqn, ""))
         status = reshard_error_set(error, RESHARD_EINVAL, "the name '%s' is given twice", fqn);
     if (!status)
@@ -387,7 +387,7 @@ enum reshard_status reshard_model_add_state(struct reshard_model *model, const c
                                             struct reshard_error *error)
 {
     const struct name_entry *known = find_name(model->names, fqn, "");
-    enum reshard_status status = check_name("slot", slot->slot, false, error);
+    enum reshard_status status = model_check_name("slot", slot->slot, false, error);
     const struct reshard_tensor *parameter;
     struct reshard_tensor tensor;
     const char *fault;
@@ -450,7 +450,7 @@ enum reshard_status reshard_model_tie(struct reshard_model *model, const char *a
                                       const char *of, struct reshard_error *error)
 {
     const struct name_entry *target = find_name(model->names, of, "");
-    enum reshard_status status = check_name("tie", alias, false, error);
+    enum reshard_status status = model_check_name("tie", alias, false, error);
     enum reshard_role role;
     char *copy;
 

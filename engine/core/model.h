@@ -198,6 +198,12 @@ uint64_t reshard_model_tensor_hash(const struct reshard_model *model, uint32_t i
 /* Local. CRC-64/XZ over the whole inventory in order: ranks agree on a model by this number. */
 uint64_t reshard_model_hash(const struct reshard_model *model);
 
+/* For the engine's own use. Local. EINVAL, with the reason, for what cannot be the name of a
+ * `what`: too long, not UTF-8, or empty where it may not be. */
+RESHARD_MUST_CHECK enum reshard_status model_check_name(const char *what, const char *name,
+                                                        bool may_be_empty,
+                                                        struct reshard_error *error);
+
 /* Local. End a model. Accepts NULL. Layouts and states made from it must be gone. */
 void reshard_model_close(struct reshard_model *model);
 

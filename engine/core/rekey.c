@@ -96,18 +96,6 @@ static enum reshard_status rekey_group(struct reshard_groups *out,
     return status;
 }
 
-static enum reshard_status copy_entry(struct reshard_groups *out,
-                                      const struct reshard_groups *groups, uint32_t e)
-{
-    const char *entry = reshard_groups_entry(groups, e);
-    enum reshard_status status = reshard_groups_add_entry(out, entry, NULL);
-
-    for (uint32_t v = 0; !status && v < reshard_groups_entry_value_count(groups, e); v++)
-        status = reshard_groups_set_entry(out, entry, reshard_groups_entry_key(groups, e, v),
-                                          reshard_groups_entry_value(groups, e, v), NULL);
-    return status;
-}
-
 static enum reshard_status rekey_groups(struct reshard_groups **out,
                                         const struct reshard_groups *groups, enum reshard_keys to,
                                         const struct reshard_groups *names)
@@ -118,9 +106,7 @@ static enum reshard_status rekey_groups(struct reshard_groups **out,
         reshard_groups_set_keys(*out, to);
     for (uint32_t g = 0; !status && g < reshard_groups_count(groups); g++)
         status = rekey_group(*out, groups, g, to, names);
-    for (uint32_t e = 0; !status && e < reshard_groups_entry_count(groups); e++)
-        status = copy_entry(*out, groups, e);
-    return status;
+    return status ? status : groups_copy_entries(*out, groups);
 }
 
 static enum reshard_status rekey_tensor(struct reshard_model *out,
