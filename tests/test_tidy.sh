@@ -142,6 +142,16 @@ code engine | grep -E '(^|[^[:alnum:]_])(secure_)?getenv([^[:alnum:]_]|$)' |
 
 # --- tidiness -------------------------------------------------------------------------------------
 
+# What stands at the top of the tree, and nothing else: what git knows of it (not a copy without git).
+top_level=(
+    .ci .clang-format .clang-tidy .gitignore
+    ARCHITECTURE.md CHANGELOG.md CMakeLists.txt CMakePresets.json CONTRIBUTING.md FORMAT.md LICENSE
+    README.md cli cmake dev docs engine examples reshard.pc.in scenarios sim tests verify
+)
+git ls-files 2>/dev/null | cut -d/ -f1 | sort -u | grep -vxF -f <(printf '%s\n' "${top_level[@]}") |
+    sed 's/$/: does not belong at the top of the tree/' |
+    rule "only what is known stands at the top of the tree"
+
 texts() {
     { sources "${rooms[@]}" tests examples
       find . -name CMakeLists.txt -not -path './build*' -printf '%P\n'

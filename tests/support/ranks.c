@@ -105,7 +105,7 @@ static void open_scratch(struct ranks *ranks, const char *program)
     MPI_Request request;
 
     if (ranks->rank == 0) {
-        snprintf(ranks->scratch, sizeof ranks->scratch, "scratch-%.80s-XXXXXX",
+        snprintf(ranks->scratch, sizeof ranks->scratch, RESHARD_BINARY_DIR "/scratch-%.80s-XXXXXX",
                  slash ? slash + 1 : program);
         if (!mkdtemp(ranks->scratch)) {
             perror("scratch directory");

@@ -11,7 +11,7 @@ char *scratch_make(const char *name)
 {
     char *path = NULL;
 
-    if (asprintf(&path, "scratch-%s-XXXXXX", name) < 0 || !mkdtemp(path)) {
+    if (asprintf(&path, RESHARD_BINARY_DIR "/scratch-%s-XXXXXX", name) < 0 || !mkdtemp(path)) {
         fprintf(stderr, "no scratch directory: %s\n", strerror(errno));
         abort();
     }
