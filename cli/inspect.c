@@ -6,6 +6,7 @@
 #include "core/layout_json.h"
 #include "core/manifest.h"
 #include "core/store.h"
+#include "sim/input.h"
 #include "sim/inventory.h"
 #include "sim/report.h"
 #include "sim/suggest.h"
@@ -85,8 +86,9 @@ static bool is_part(const char *path)
     unsigned char head[sizeof(hdf5)];
     if (strcmp(slash ? slash + 1 : path, MANIFEST_FILE) == 0)
         return true;
-    FILE *file = fopen(path, "rb");
-    const bool part = file && fread(head, 1, sizeof(head), file) == sizeof(head) &&
+    FILE *file = NULL;
+    const bool part = input_open(path, &file, NULL) == RESHARD_OK &&
+                      fread(head, 1, sizeof(head), file) == sizeof(head) &&
                       memcmp(head, hdf5, sizeof(hdf5)) == 0;
     if (file)
         (void)fclose(file);

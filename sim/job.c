@@ -1,6 +1,7 @@
 #include "sim/job.h"
 
 #include "core/layout_json.h"
+#include "sim/input.h"
 #include "sim/inventory.h"
 #include "sim/job_model.h"
 #include "sim/member.h"
@@ -403,10 +404,10 @@ enum reshard_status job_read(struct job **out, const char *path, struct reshard_
     json_error_t mistake;
     struct job *job = NULL;
     *out = NULL;
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return reshard_error_set(error, errno == ENOENT ? RESHARD_ENOENT : RESHARD_EIO, "%s: %s",
-                                 path, strerror(errno));
+    FILE *file = NULL;
+    const enum reshard_status opened = input_open(path, &file, error);
+    if (opened)
+        return opened;
     json_t *root = json_loadf(file, JSON_REJECT_DUPLICATES, &mistake);
     (void)fclose(file); /* nothing was written */
     if (!root)

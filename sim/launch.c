@@ -1,5 +1,7 @@
 #include "sim/launch.h"
 
+#include "sim/input.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -352,7 +354,9 @@ static bool has_ended(const struct job *job, uint64_t rank)
 {
     char tail[8] = "";
     char *path = job_end_path(job, rank);
-    FILE *file = path ? fopen(path, "re") : NULL;
+    FILE *file = NULL;
+    if (path && input_open(path, &file, NULL) != RESHARD_OK)
+        file = NULL;
     free(path);
     if (!file)
         return false;
@@ -426,7 +430,9 @@ static char *read_log(const struct job *job)
     if (asprintf(&path, "%s/" LAUNCH_LOG_FILE, job->folder) < 0)
         return NULL;
     char *text = malloc(LOG_BYTES + 1);
-    FILE *file = text ? fopen(path, "re") : NULL;
+    FILE *file = NULL;
+    if (text && input_open(path, &file, NULL) != RESHARD_OK)
+        file = NULL;
     free(path);
     if (!file) {
         free(text);

@@ -4,6 +4,7 @@
 #include "core/manifest.h"
 #include "core/store.h"
 #include "sim/cluster.h"
+#include "sim/input.h"
 #include "sim/room.h"
 #include "sim/text.h"
 
@@ -453,16 +454,16 @@ static enum reshard_status take_result(struct run *run, uint64_t first, struct j
 static enum reshard_status take_results(struct run *run, const struct job *job, uint64_t first,
                                         struct reshard_error *error)
 {
-    enum reshard_status status = RESHARD_OK;
     char *line = NULL;
     size_t capacity = 0;
     char *path = store_path(job->folder, "steps.jsonl");
-    FILE *file = path ? fopen(path, "re") : NULL;
+    FILE *file = NULL;
+    enum reshard_status status = path ? input_open(path, &file, error) : RESHARD_ENOMEM;
     free(path);
-    if (!file)
-        return errno == ENOENT
-                   ? RESHARD_OK
-                   : reshard_error_set(error, RESHARD_EIO, "steps.jsonl: %s", strerror(errno));
+    if (status == RESHARD_ENOENT) { /* no step was reported */
+        reshard_error_clear(error);
+        return RESHARD_OK;
+    }
     while (!status && getline(&line, &capacity, file) > 0) {
         struct job_result result;
         /* A job that was ended while it wrote leaves half a line. */
@@ -474,7 +475,8 @@ static enum reshard_status take_results(struct run *run, const struct job *job, 
         job_result_release(&result);
     }
     free(line);
-    (void)fclose(file); /* read only */
+    if (file)
+        (void)fclose(file); /* read only */
     return status;
 }
 

@@ -1,14 +1,12 @@
 #include "sim/yaml.h"
 
+#include "sim/input.h"
 #include "sim/text.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <libfyaml.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct yaml_fault {
     int line;
@@ -405,69 +403,51 @@ static void parse(struct yaml_document *document)
 
 /* Files. */
 
-/* Without waiting: the open of a pipe would last until somebody writes. */
-static enum reshard_status open_regular(const char *path, FILE **out, struct reshard_error *error)
+/* The characters of YAML (section 5.1): the others, NUL among them, have no place in a text. */
+static bool is_yaml(uint32_t code)
 {
-    struct stat about;
-    const int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (descriptor < 0)
-        return reshard_error_set(error, errno == ENOENT ? RESHARD_ENOENT : RESHARD_EIO,
-                                 "%s: cannot open: %s", path, strerror(errno));
-    enum reshard_status status = RESHARD_OK;
-    if (fstat(descriptor, &about) != 0)
-        status =
-            reshard_error_set(error, RESHARD_EIO, "%s: cannot open: %s", path, strerror(errno));
-    else if (!S_ISREG(about.st_mode))
-        status = reshard_error_set(error, RESHARD_EINVAL, "%s: is no regular file", path);
-    else if (!(*out = fdopen(descriptor, "r")))
-        status = reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", path);
-    if (status != RESHARD_OK)
-        (void)close(descriptor); /* nothing was written */
-    return status;
+    return code == '\t' || code == '\n' || code == '\r' || (code >= 0x20 && code < 0x7F) ||
+           code == 0x85 || (code >= 0xA0 && code < 0xFFFE) || code >= 0x10000;
 }
 
-static enum reshard_status read_source(struct yaml_document *document, struct reshard_error *error)
+/* Tell of the character at `at`, of `length` bytes; 0: none, but a byte of something else. */
+static void refuse_character(struct yaml_document *document, const struct fy_mark *mark,
+                             const char *at, size_t length, uint32_t code)
 {
-    const char *path = document->path;
-    FILE *file = NULL;
-    const enum reshard_status status = open_regular(path, &file, error);
-    if (status != RESHARD_OK)
-        return status;
-    document->source = malloc(YAML_FILE_BYTES_MAX + 1);
-    if (document->source)
-        document->source_bytes = fread(document->source, 1, YAML_FILE_BYTES_MAX + 1, file);
-    const bool failed = ferror(file) != 0;
-    const int reason = errno;
-    (void)fclose(file);
-    if (!document->source)
-        return reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", path);
-    if (failed)
-        return reshard_error_set(error, RESHARD_EIO, "%s: cannot read: %s", path, strerror(reason));
-    if (document->source_bytes > YAML_FILE_BYTES_MAX)
-        return reshard_error_set(error, RESHARD_EINVAL, "%s: larger than %d MiB", path,
-                                 YAML_FILE_BYTES_MAX >> 20);
-    char *fitted = realloc(document->source, document->source_bytes + 1);
-    if (fitted)
-        document->source = fitted;
-    document->source[document->source_bytes] = '\0';
-    return RESHARD_OK;
+    if (length == 0)
+        fault_at(document, mark, 1, "not UTF-8 text (byte \\x%02x)", (unsigned char)*at);
+    else if (code == 0)
+        fault_at(document, mark, 1, "not UTF-8 text (NUL byte)");
+    else
+        fault_at(document, mark, 1, "character U+%04" PRIX32 " is not allowed in YAML", code);
 }
 
-/* The scanner ends at a NUL byte as if the file did. True when there is one, and it was told. */
-static bool holds_nul(struct yaml_document *document)
+/*
+ * What the scanner must not see: bytes that are no UTF-8, on which it may loop for ever, and
+ * characters that YAML does not have. Nor directives: a scenario needs none, and the scanner skips
+ * unknown ones to an end that may not come.
+ */
+static bool is_readable(struct yaml_document *document)
 {
-    const char *nul = memchr(document->source, 0, document->source_bytes);
     struct fy_mark mark = {0};
-    if (!nul)
-        return false;
-    for (const char *at = document->source; at < nul;) {
-        size_t columns = 0;
-        const bool newline = *at == '\n';
-        at += text_step(at, (size_t)(nul - at), &columns);
-        mark.line += newline;
-        mark.column = newline ? 0 : mark.column + 1;
+    const char *end = document->source + document->source_bytes;
+    uint32_t last = '\n';
+    for (const char *at = document->source; at < end;) {
+        uint32_t code = 0;
+        const size_t length = text_character(at, (size_t)(end - at), &code);
+        if (length == 0 || !is_yaml(code)) {
+            refuse_character(document, &mark, at, length, code);
+            return false;
+        }
+        if (code == '%' && (last == '\n' || last == '\r' || last == 0xFEFF)) {
+            fault_at(document, &mark, 1, "directives (%%NAME) are not part of this language");
+            return false;
+        }
+        at += length;
+        last = code;
+        mark.line += code == '\n';
+        mark.column = code == '\n' ? 0 : mark.column + 1;
     }
-    fault_at(document, &mark, 1, "not UTF-8 text (NUL byte)");
     return true;
 }
 
@@ -480,10 +460,11 @@ enum reshard_status yaml_open(struct yaml_document **out, const char *path,
         return reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", path);
     document->path = strdup(path);
     enum reshard_status status =
-        document->path ? read_source(document, error)
+        document->path ? input_read(path, YAML_FILE_BYTES_MAX, &document->source,
+                                    &document->source_bytes, error)
                        : reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", path);
     if (status == RESHARD_OK) {
-        if (!holds_nul(document))
+        if (is_readable(document))
             parse(document);
         if (document->out_of_memory)
             status = reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", path);

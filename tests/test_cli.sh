@@ -97,6 +97,16 @@ expect 2 "--schema alone" check --schema "$example"
 # Files that are none of text: nothing is waited for, nothing is lost silently.
 mkfifo pipe.yaml
 expect 2 "pipe.yaml: error: is no regular file" check pipe.yaml
+expect 2 "is no regular file, but a FIFO" check pipe.yaml
+expect 2 "is no regular file, but a device" check /dev/zero
+printf 'scenario: 1\nname: p\nabout: A pipe.\nmodel: {safetensors: pipe.yaml}\n' >through.yaml
+printf 'steps:\n  - start: {ranks: 2, layout: ddp}\n' >>through.yaml
+expect 2 "pipe.yaml: is no regular file, but a FIFO" check through.yaml
+(
+    ulimit -t 5
+    expect 2 "min.yaml:1:1: error: directives" check "$source/tests/hostile/min.yaml"
+    [ "$failed" -eq 0 ]
+) || failed=$((failed + 1))
 expect 2 "nowhere.yaml: error: cannot open" check nowhere.yaml
 expect 2 ".: error: is no regular file" check .
 { sed '3,$d' "$example"; printf 'about: a\000b\n'; } >nul.yaml
@@ -104,14 +114,18 @@ expect 2 "nul.yaml:3:9: error: not UTF-8 text (NUL byte)" check nul.yaml
 { cat "$example"; printf '\000nonsense: [\n'; } >nul.yaml
 expect 2 "error: not UTF-8 text (NUL byte)" check nul.yaml
 printf '\377\376s\000c\000' >utf16.yaml
-expect 2 "utf16.yaml:1:4: error: not UTF-8 text (NUL byte)" check utf16.yaml
+expect 2 "utf16.yaml:1:1: error: not UTF-8 text (byte \xff)" check utf16.yaml
 expect 2 "1 could not finish" run utf16.yaml
 
 # What they hold reaches no terminal as a command, and a long line is cut around the caret.
 escape=$(printf '\033')
-printf 'scenario: 1\n"n\\e[31mme": "\302\23331m\342\200\256"\n' >escape.yaml
+printf 'scenario: 1\n"n\\e[31mme": "\342\200\256"\n' >escape.yaml
 expect 2 "unknown key 'n\\x1b[31mme'" check escape.yaml
-expect 2 "\\xc2\\x9b31m\\xe2\\x80\\xae" check escape.yaml
+expect 2 "\\xe2\\x80\\xae" check escape.yaml
+check "no escape sequence is printed" sh -c "! cat out err | grep -q '$escape'"
+printf 'scenario: 1\nname: "\302\23331m"\n' >escape.yaml
+expect 2 "2:8: error: character U+009B is not allowed in YAML" check escape.yaml
+expect 2 "\\xc2\\x9b31m" check escape.yaml
 check "no escape sequence is printed" sh -c "! cat out err | grep -q '$escape'"
 printf 'scenario: 1\nmodel: {name: a, %02000d: %03000d}\n' 1 2 >long.yaml
 expect 2 "unknown key '0" check long.yaml

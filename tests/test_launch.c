@@ -110,6 +110,13 @@ START_TEST(an_end_record_that_was_cut_is_none)
 }
 END_TEST
 
+START_TEST(a_fifo_in_the_place_of_an_end_record_is_none)
+{
+    ck_assert_int_eq(launch(RECORDS "rm end-00003; mkfifo end-00003"), LAUNCH_CRASHED);
+    assert_says("no end record of rank 3;");
+}
+END_TEST
+
 START_TEST(a_signal_that_ended_the_launcher_is_told)
 {
     ck_assert_int_eq(launch("kill -SEGV $$"), LAUNCH_CRASHED);
@@ -365,6 +372,7 @@ int main(void)
     tcase_add_test(jobs, a_rank_without_an_end_is_named_with_the_end_of_the_output);
     tcase_add_test(jobs, a_launcher_that_exits_with_0_before_the_ranks_ended_is_not_believed);
     tcase_add_test(jobs, an_end_record_that_was_cut_is_none);
+    tcase_add_test(jobs, a_fifo_in_the_place_of_an_end_record_is_none);
     tcase_add_test(jobs, a_signal_that_ended_the_launcher_is_told);
     tcase_add_test(jobs, only_the_last_lines_of_a_long_output_are_shown);
     tcase_add_test(jobs, a_job_that_hangs_is_ended_with_all_its_processes);

@@ -54,14 +54,19 @@ static enum reshard_status open_file(struct safetensors *file, const char *path,
     file->path = strdup(path);
     if (!file->path)
         return reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", path);
-    file->fd = open(path, O_RDONLY | O_CLOEXEC);
+    do /* without waiting: the open of a FIFO would last until somebody writes */
+        file->fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    while (file->fd < 0 && errno == EINTR);
     if (file->fd < 0)
         return reshard_error_set(error, errno == ENOENT ? RESHARD_ENOENT : RESHARD_EIO,
                                  "%s: cannot open: %s", path, strerror(errno));
     if (fstat(file->fd, &status) != 0)
         return reshard_error_set(error, RESHARD_EIO, "%s: cannot stat: %s", path, strerror(errno));
     if (!S_ISREG(status.st_mode))
-        return reshard_error_set(error, RESHARD_EFORMAT, "%s: not a regular file", path);
+        return reshard_error_set(error, RESHARD_EFORMAT, "%s: is no regular file, but %s", path,
+                                 S_ISDIR(status.st_mode)    ? "a directory"
+                                 : S_ISFIFO(status.st_mode) ? "a FIFO"
+                                                            : "a device");
     file->file_bytes = (uint64_t)status.st_size;
     return RESHARD_OK;
 }
