@@ -4,6 +4,7 @@
 #include "sim/text.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,8 @@ static int run_command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    /* A file that grows beyond `ulimit -f` is an error to tell, here and in what we start. */
+    (void)signal(SIGXFSZ, SIG_IGN);
     const int status = run_command(argc, argv);
     /* Results that did not reach their reader are no success. */
     if (!cli_output_close(stdout, NULL) && status == CLI_OK)

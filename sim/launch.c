@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -164,15 +164,54 @@ static void add_unless_set(struct words *words, const char *name, const char *va
 }
 
 /*
- * The job's environment is ours, but for two things. Open MPI refuses root, and more ranks than
- * cores, unless told; containers and laptops are the usual case here, other launchers know none of
- * these names, and a user's own settings stand. And smpirun cannot bear a TMPDIR with a space in
- * it; it needs none, so the job's own folder will do.
+ * What a launcher tells a process of its place among others. It was told to us, who are one process
+ * (of a pod, of a job step), and means nothing to the ranks that we start: each of those has a
+ * place of its own. Names that end in "_" stand for all that begin so. An allocation (SLURM_JOB_ID,
+ * SLURM_JOB_NODELIST) is not among them: launchers need it.
+ */
+static bool tells_a_place(const char *entry)
+{
+    static const char *const names[] = {
+        "RANK=",
+        "WORLD_SIZE=",
+        "LOCAL_RANK=",
+        "LOCAL_WORLD_SIZE=",
+        "NODE_RANK=",
+        "GROUP_RANK=",
+        "GROUP_WORLD_SIZE=",
+        "ROLE_RANK=",
+        "ROLE_NAME=",
+        "ROLE_WORLD_SIZE=",
+        "MASTER_ADDR=",
+        "MASTER_PORT=",
+        "TORCHELASTIC_",
+        "PMI_",
+        "PMIX_",
+        "HYDI_",
+        "MPI_LOCALRANKID=",
+        "MPI_LOCALNRANKS=",
+        "OMPI_COMM_WORLD_",
+        "OMPI_UNIVERSE_SIZE=",
+        "SLURM_PROCID=",
+        "SLURM_LOCALID=",
+        "SLURM_STEP_NUM_TASKS=",
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (strncmp(entry, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * The job's environment is ours, but for that and two things more. Open MPI refuses root, and more
+ * ranks than cores, unless told; containers and laptops are the usual case here, other launchers
+ * know none of these names, and a user's own settings stand. And smpirun cannot bear a TMPDIR with
+ * a space in it; it needs none, so the job's own folder will do.
  */
 static void job_environment(struct words *words, bool simulated)
 {
     for (char **entry = environ; *entry; entry++)
-        if (!simulated || strncmp(*entry, "TMPDIR=", 7) != 0)
+        if (!tells_a_place(*entry) && (!simulated || strncmp(*entry, "TMPDIR=", 7) != 0))
             words_add(words, *entry);
     if (simulated) {
         words_add(words, "TMPDIR=.");
@@ -185,57 +224,74 @@ static void job_environment(struct words *words, bool simulated)
 
 /* ---- the child ---- */
 
-static int add_file_actions(posix_spawn_file_actions_t *actions, const char *folder)
+/* Standard input, output and error of the job, in its folder; 0, or the errno of why not. */
+static int redirect(const char *folder)
 {
-    int failure = posix_spawn_file_actions_addchdir_np(actions, folder);
-    if (!failure)
-        failure = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!failure)
-        failure = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, LAUNCH_LOG_FILE,
-                                                   O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
-    if (!failure)
-        failure = posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO, STDERR_FILENO);
-    return failure;
+    if (chdir(folder) != 0)
+        return errno;
+    const int in = open("/dev/null", O_RDONLY);
+    const int out = open(LAUNCH_LOG_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+    if (in < 0 || out < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+        dup2(out, STDERR_FILENO) < 0)
+        return errno;
+    if (in > STDERR_FILENO)
+        (void)close(in);
+    if (out > STDERR_FILENO)
+        (void)close(out);
+    return 0;
 }
 
-/* A group of its own, no signal blocked, none ignored. */
-static int set_attributes(posix_spawnattr_t *attributes)
+/*
+ * In the child: a group of its own that goes when its parent goes, no signal blocked. What is
+ * ignored stays ignored, as with nohup; but SIGCHLD must be heard, or the launcher waits for ever.
+ * Returns the errno of what failed.
+ */
+static int become(char **command, char **environment, const char *folder, pid_t parent)
 {
     sigset_t none;
-    sigset_t all;
     sigemptyset(&none);
-    sigfillset(&all);
-    int failure = posix_spawnattr_setpgroup(attributes, 0);
-    if (!failure)
-        failure = posix_spawnattr_setsigmask(attributes, &none);
-    if (!failure)
-        failure = posix_spawnattr_setsigdefault(attributes, &all);
-    if (!failure)
-        failure = posix_spawnattr_setflags(
-            attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    return failure;
-}
-
-/* Start the command; 0, or the errno of why not. */
-static int start(char **command, char **environment, const char *folder, pid_t *out)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int failure = posix_spawn_file_actions_init(&actions);
+    if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) != 0)
+        return errno;
+    if (getppid() != parent) /* it was gone before that was said */
+        _exit(1);
+    const int failure = redirect(folder);
     if (failure)
         return failure;
-    failure = posix_spawnattr_init(&attributes);
-    if (failure) {
-        posix_spawn_file_actions_destroy(&actions);
-        return failure;
+    (void)signal(SIGCHLD, SIG_DFL);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)execvpe(command[0], command, environment);
+    return errno;
+}
+
+/* Start the command; 0, or the errno of why not, which the child tells through a pipe that a
+ * successful exec closes. */
+static int start(char **command, char **environment, const char *folder, pid_t *out)
+{
+    int ends[2];
+    int failure = 0;
+    const pid_t parent = getpid();
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return errno;
+    const pid_t child = fork();
+    if (child == 0) {
+        failure = become(command, environment, folder, parent);
+        (void)!write(ends[1], &failure, sizeof(failure));
+        _exit(127);
     }
-    failure = add_file_actions(&actions, folder);
-    if (!failure)
-        failure = set_attributes(&attributes);
-    if (!failure)
-        failure = posix_spawnp(out, command[0], &actions, &attributes, command, environment);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
+    if (child < 0)
+        failure = errno;
+    (void)close(ends[1]);
+    if (child > 0) {
+        ssize_t got;
+        (void)setpgid(child, child); /* whoever comes first */
+        do
+            got = read(ends[0], &failure, sizeof(failure));
+        while (got < 0 && errno == EINTR);
+        if (failure)
+            (void)waitpid(child, NULL, 0);
+    }
+    (void)close(ends[0]);
+    *out = child;
     return failure;
 }
 
@@ -252,11 +308,20 @@ double launch_now(void)
 static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 enum { STOP_SIGNAL_COUNT = sizeof(stop_signals) / sizeof(*stop_signals) };
 
+/* What is ignored, as SIGHUP is under nohup, asks for nothing; were it blocked, it would become
+ * pending all the same. */
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static void fill_stop_signals(sigset_t *set)
 {
     sigemptyset(set);
     for (int i = 0; i < STOP_SIGNAL_COUNT; i++)
-        sigaddset(set, stop_signals[i]);
+        if (!is_ignored(stop_signals[i]))
+            sigaddset(set, stop_signals[i]);
 }
 
 void launch_signals_begin(sigset_t *saved)
@@ -495,7 +560,8 @@ static enum launch_outcome judge(const struct job *job, const char *command, int
 }
 
 static enum launch_outcome run_command(const struct job *job, char **command, char **environment,
-                                       double timeout, struct reshard_error *error)
+                                       const struct guard *guard, double timeout,
+                                       struct reshard_error *error)
 {
     pid_t child = 0;
     int exit_status = 0;
@@ -507,7 +573,9 @@ static enum launch_outcome run_command(const struct job *job, char **command, ch
                            : "; Debian's packages mpich and openmpi-bin have mpiexec");
         return LAUNCH_UNAVAILABLE;
     }
+    guard_watch(guard, child);
     const enum launch_outcome outcome = wait_child(child, timeout, &exit_status);
+    guard_watch(guard, 0);
     if (outcome == LAUNCH_INTERRUPTED) {
         (void)reshard_error_set(error, RESHARD_EIO, "interrupted");
         return outcome;
@@ -557,7 +625,7 @@ enum launch_outcome launch_job(const struct job *job, const struct launch_option
     fill_stop_signals(&blocked);
     sigaddset(&blocked, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &blocked, &saved);
-    outcome = run_command(job, words.word, environment.word, timeout, error);
+    outcome = run_command(job, words.word, environment.word, options->guard, timeout, error);
     (void)sigprocmask(SIG_SETMASK, &saved, NULL);
 cleanup:
     words_release(&environment);

@@ -9,11 +9,17 @@
  * The job is a process group of its own, with nothing on standard input. It is ended, group and
  * all, when it exceeds its time, or when this process is asked to stop: launch_signals_begin()
  * turns SIGINT, SIGTERM, SIGHUP and SIGQUIT into something that launch_job() waits for together
- * with the job and returns from in an orderly way.
+ * with the job and returns from in an orderly way. Those that are ignored stay ignored, here and
+ * in the job, as under nohup. When this process is killed, the launcher gets SIGTERM, and a guard
+ * ends whatever is left of the group.
+ *
+ * The job has this process's environment, but for what another launcher told of this process's
+ * place among others (RANK, WORLD_SIZE, PMI_… and the like): its ranks have places of their own.
  */
 #ifndef RESHARD_SIM_LAUNCH_H
 #define RESHARD_SIM_LAUNCH_H
 
+#include "sim/guard.h"
 #include "sim/job.h"
 
 #include <signal.h>
@@ -24,7 +30,8 @@ struct launch_options {
     const char *program;  /* the rank program: an executable; a shared object where simulated */
     const char *launcher; /* as a shell would split it, "-n RANKS" is appended; NULL: what the build
                              found, looked for on the PATH if it is gone */
-    double timeout_seconds; /* 0: LAUNCH_TIMEOUT_DEFAULT */
+    double timeout_seconds;    /* 0: LAUNCH_TIMEOUT_DEFAULT */
+    const struct guard *guard; /* who ends the job when this process is killed; may be NULL */
 };
 
 enum launch_outcome {

@@ -23,6 +23,7 @@ struct run {
     struct run_report *report;
     char *folder; /* absolute */
     char *checkpoints;
+    struct guard guard;
     uint64_t trace; /* CRC of the event lines so far */
 };
 
@@ -280,6 +281,8 @@ static enum reshard_status make_folders(struct run *run, struct reshard_error *e
 {
     enum reshard_status status =
         run->options->keep ? make_kept_folder(run, error) : make_temporary_folder(run, error);
+    if (!status)
+        status = guard_open(&run->guard, run->options->keep ? NULL : run->folder, error);
     if (status)
         return status;
     run->checkpoints = store_path(run->folder, "checkpoints");
@@ -622,7 +625,9 @@ static enum reshard_status launch_world(struct run *run, const struct job *job, 
     struct reshard_error crash = RESHARD_ERROR_INIT;
     struct reshard_error error = RESHARD_ERROR_INIT;
     const struct run_step *failed = NULL;
-    const enum launch_outcome outcome = launch_job(job, &run->options->launch, &crash);
+    struct launch_options options = run->options->launch;
+    options.guard = &run->guard;
+    const enum launch_outcome outcome = launch_job(job, &options, &crash);
     if (outcome != LAUNCH_UNAVAILABLE)
         run->report->steps[first - 1].result = RUN_STEP_PASS;
     if (take_results(run, job, first, &error) != RESHARD_OK)
@@ -719,6 +724,7 @@ enum reshard_status run_scenario(struct run_report *out, const struct scenario *
     status = run_worlds(&run);
 cleanup:
     remove_folder(&run);
+    guard_close(&run.guard);
     free(run.checkpoints);
     free(run.folder);
     out->wall_seconds = launch_now() - begin;

@@ -347,7 +347,7 @@ expect 0 "1 parameter in 1 tensor, 4 B" inspect odd.safetensors
 
 # Interrupted: children end, temporary files go, exit 130.
 mkdir tmp
-for signal in TERM QUIT; do
+for signal in TERM HUP; do
     TMPDIR=$work/tmp "$reshard" run -q "$suite/thousand-ranks.yaml" >out 2>err &
     command=$!
     until ls tmp/reshard-*/world-0/log >/dev/null 2>&1; do
@@ -357,6 +357,45 @@ for signal in TERM QUIT; do
     wait $command
     check "a run interrupted by SIG$signal exits with 130" test $? -eq 130
     check "a run interrupted by SIG$signal leaves no temporary files" test -z "$(ls -A tmp)"
+done
+
+# Killed, which nobody can catch: the guard ends the job and removes what is temporary.
+TMPDIR=$work/tmp "$reshard" run -q "$suite/thousand-ranks.yaml" >out 2>err &
+command=$!
+until ls tmp/reshard-*/world-0/log >/dev/null 2>&1; do
+    kill -0 $command 2>/dev/null || break
+done
+kill -KILL $command
+wait $command
+until [ -z "$(ls -A tmp)" ]; do
+    sleep 0.1
+done
+
+# Under nohup a hangup is nothing.
+(
+    trap '' HUP
+    TMPDIR=$work/tmp exec "$reshard" run -q "$suite/eight-to-six.yaml" >out 2>err
+) &
+command=$!
+until ls tmp/reshard-*/world-0/log >/dev/null 2>&1; do
+    kill -0 $command 2>/dev/null || break
+done
+kill -HUP $command 2>/dev/null
+wait $command
+check "a run under nohup survives SIGHUP" test $? -eq 0
+
+# A pod's place among others is not the ranks'.
+check "a launcher's variables do not reach the ranks" \
+    env RANK=5 WORLD_SIZE=6 LOCAL_RANK=5 LOCAL_WORLD_SIZE=6 MASTER_ADDR=x MASTER_PORT=1 \
+    "$reshard" run -q --on mpi "$example"
+
+# Files that may not grow: an error on all ranks, and no rank dies of a signal.
+printf 'scenario: 1\nname: limited\nabout: Files that may not grow.\nmodel: {tensors: {w: [4000, 4000]}}\n' >limited.yaml
+printf 'steps:\n  - start: {ranks: 2, layout: fsdp1}\n  - save: a\n' >>limited.yaml
+for machine in sim mpi; do
+    (ulimit -f 40000 && exec "$reshard" run --on $machine limited.yaml) >out 2>err
+    check "a limit of file sizes is an error of the save on $machine" \
+        sh -c "[ $? -eq 1 ] && grep -q 'the save ended in an error: .*File too large' out"
 done
 
 echo "$passed passed, $failed failed"

@@ -10,7 +10,9 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char *folder;
@@ -239,6 +241,91 @@ START_TEST(a_request_to_stop_ends_the_job_and_stays_known)
 }
 END_TEST
 
+START_TEST(a_signal_that_is_ignored_stays_ignored_here_and_in_the_job)
+{
+    sigset_t saved;
+    ck_assert(signal(SIGHUP, SIG_IGN) != SIG_ERR);
+    launch_signals_begin(&saved);
+    ck_assert_int_eq(launch("kill -HUP $PPID; kill -HUP $$; " RECORDS), LAUNCH_ENDED);
+    ck_assert(!launch_interrupted());
+    launch_signals_end(&saved);
+}
+END_TEST
+
+/* A process that launches, and is killed by the job that it launched. */
+static void launch_and_be_killed(const char *victim)
+{
+    const pid_t child = fork();
+    int status = 0;
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        struct guard guard;
+        if (guard_open(&guard, victim, NULL) == RESHARD_OK) {
+            options.guard = &guard;
+            (void)launch("echo $$ > started; trap '' TERM; sleep 1000 & kill -KILL $PPID; "
+                         "sleep 1000");
+        }
+        _exit(1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+START_TEST(what_a_killed_process_launched_ends_and_its_folder_goes)
+{
+    char victim[600];
+    char inside[700];
+    int write_end;
+    const int read_end = watch(&write_end);
+    (void)snprintf(victim, sizeof(victim), "%s/victim", folder);
+    (void)snprintf(inside, sizeof(inside), "%s/file", victim);
+    ck_assert_int_eq(mkdir(victim, 0700), 0);
+    write_text(inside, "");
+    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    launch_and_be_killed(victim);
+    assert_all_gone(read_end, write_end);
+    while (waitpid(-1, NULL, 0) > 0) /* the guard is the last of them */
+        continue;
+    ck_assert_int_eq(access(victim, F_OK), -1);
+}
+END_TEST
+
+START_TEST(a_guard_that_is_closed_removes_nothing)
+{
+    struct guard guard;
+    ck_assert_int_eq(guard_open(&guard, folder, NULL), RESHARD_OK);
+    guard_watch(&guard, 1 << 30);
+    guard_watch(&guard, 0);
+    guard_close(&guard);
+    guard_close(&guard);
+    ck_assert_int_eq(access(program, F_OK), 0);
+}
+END_TEST
+
+START_TEST(what_another_launcher_told_of_us_is_not_told_to_the_ranks)
+{
+    static const char *const told[] = {
+        "RANK",      "WORLD_SIZE",           "LOCAL_RANK",  "LOCAL_WORLD_SIZE",
+        "PMI_RANK",  "OMPI_COMM_WORLD_SIZE", "MASTER_ADDR", "TORCHELASTIC_RUN_ID",
+        "PMIX_RANK", "SLURM_PROCID",         "MASTER_PORT",
+    };
+    for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++)
+        ck_assert_int_eq(setenv(told[i], "3", 1), 0);
+    ck_assert_int_eq(setenv("SLURM_JOB_ID", "7", 1), 0);
+    ck_assert_int_eq(setenv("RANKS_OF_MINE", "8", 1), 0);
+    ck_assert_int_eq(launch(RECORDS
+                            "env | grep -E '^(.*_)?(RANK|SIZE|ADDR|PORT|RUN_ID|PROCID)=' && "
+                            "exit 1; [ $SLURM_JOB_ID$RANKS_OF_MINE = 78 ] || rm end-00000"),
+                     LAUNCH_ENDED);
+    char *log = NULL;
+    ck_assert_int_ge(asprintf(&log, "%s/" LAUNCH_LOG_FILE, folder), 0);
+    struct stat about;
+    ck_assert_int_eq(stat(log, &about), 0);
+    ck_assert_int_eq(about.st_size, 0);
+    free(log);
+}
+END_TEST
+
 START_TEST(a_launcher_that_is_not_there_is_told_with_where_to_get_one)
 {
     options.launcher = "no-such-launcher-anywhere -x";
@@ -383,6 +470,10 @@ int main(void)
     tcase_add_test(jobs, the_output_that_is_shown_begins_at_a_line);
     tcase_add_test(jobs, a_single_long_line_is_shown_by_its_end);
     tcase_add_test(jobs, what_the_simulation_warns_of_itself_hides_no_reason);
+    tcase_add_test(jobs, a_signal_that_is_ignored_stays_ignored_here_and_in_the_job);
+    tcase_add_test(jobs, what_a_killed_process_launched_ends_and_its_folder_goes);
+    tcase_add_test(jobs, a_guard_that_is_closed_removes_nothing);
+    tcase_add_test(jobs, what_another_launcher_told_of_us_is_not_told_to_the_ranks);
     tcase_add_test(jobs, a_launcher_that_is_not_there_is_told_with_where_to_get_one);
     tcase_add_test(jobs, a_rank_program_that_is_not_there_is_told);
     tcase_add_test(jobs, a_launchers_words_come_first_then_ranks_program_and_job);
