@@ -10,6 +10,7 @@
 #include "sim/inventory.h"
 #include "sim/report.h"
 #include "sim/suggest.h"
+#include "sim/text.h"
 #include "verify/report.h"
 
 #include <errno.h>
@@ -235,7 +236,8 @@ static void print_head(const struct subject *subject)
     char text[32];
     const struct totals totals = count(subject);
     const struct manifest *manifest = &subject->manifest;
-    printf("%s\n", subject->path);
+    (void)verify_text_print(subject->path, stdout);
+    printf("\n");
     if (subject->is_checkpoint) {
         printf("  checkpoint of training step %" PRIu64 ", saved by %" PRIu64 " rank%s as ",
                manifest->step, manifest->world, manifest->world == 1 ? "" : "s");
@@ -376,6 +378,24 @@ static void print_files(const struct subject *subject)
 
 /* ---- for programs ---- */
 
+/* The list with one more value, which it takes; NULL without memory, and the list is gone. */
+static json_t *append(json_t *list, json_t *value)
+{
+    if (json_array_append_new(list, value) == 0)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+/* Likewise an object, which may be NULL already. */
+static json_t *with(json_t *object, const char *key, json_t *value)
+{
+    if (json_object_set_new(object, key, value) == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
 static json_t *digest_value(uint64_t digest)
 {
     char text[17];
@@ -384,13 +404,12 @@ static json_t *digest_value(uint64_t digest)
 }
 
 /* What a slot has besides: its class, and whether it is there. */
-static void set_slot(json_t *value, const struct reshard_tensor *tensor, bool absent)
+static json_t *with_slot(json_t *value, const struct reshard_tensor *tensor, bool absent)
 {
-    (void)json_object_set_new(value, "class",
-                              json_string(reshard_slot_class_name(tensor->slot_class)));
+    value = with(value, "class", json_string(reshard_slot_class_name(tensor->slot_class)));
     if (tensor->slot_class == RESHARD_CLASS_BLOCKWISE)
-        (void)json_object_set_new(value, "block", json_integer((json_int_t)tensor->block));
-    (void)json_object_set_new(value, "absent", json_boolean(absent));
+        value = with(value, "block", json_integer((json_int_t)tensor->block));
+    return with(value, "absent", json_boolean(absent));
 }
 
 static json_t *tensor_value(const struct subject *subject, uint32_t index)
@@ -400,16 +419,16 @@ static json_t *tensor_value(const struct subject *subject, uint32_t index)
     const struct reshard_shape own = shape_of(subject, tensor);
     json_t *shape = json_array();
     for (uint32_t d = 0; shape && d < own.ndim; d++)
-        (void)json_array_append_new(shape, json_integer((json_int_t)own.size[d]));
+        shape = append(shape, json_integer((json_int_t)own.size[d]));
     json_t *value = json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:s}", "fqn", tensor->fqn,
                               "slot", tensor->slot, "role", reshard_role_name(tensor->role),
                               "dtype", reshard_dtype_name(tensor->dtype), "shape", shape,
                               "elements", (json_int_t)tensor->count, "bytes", (json_int_t)bytes,
                               "unit", reshard_model_unit(subject->model, tensor->unit));
     if (value && reshard_tensor_is_slot(tensor))
-        set_slot(value, tensor, is_absent(subject, index));
+        value = with_slot(value, tensor, is_absent(subject, index));
     if (value && subject->is_checkpoint && !is_absent(subject, index))
-        (void)json_object_set_new(value, "digest", digest_value(subject->manifest.digest[index]));
+        value = with(value, "digest", digest_value(subject->manifest.digest[index]));
     return value;
 }
 
@@ -418,7 +437,7 @@ static json_t *tensors_value(const struct subject *subject)
     json_t *list = json_array();
     for (uint32_t i = 0; list && i < reshard_model_tensor_count(subject->model); i++)
         if (matches(subject, reshard_model_tensor(subject->model, i)))
-            (void)json_array_append_new(list, tensor_value(subject, i));
+            list = append(list, tensor_value(subject, i));
     return list;
 }
 
@@ -429,8 +448,7 @@ static json_t *ties_value(const struct subject *subject)
         const struct reshard_tie *tie = reshard_model_tie_at(subject->model, i);
         const struct reshard_tensor *of = reshard_model_tensor(subject->model, tie->tensor);
         if (matches(subject, of))
-            (void)json_array_append_new(
-                list, json_pack("{s:s, s:s}", "alias", tie->alias, "of", of->fqn));
+            list = append(list, json_pack("{s:s, s:s}", "alias", tie->alias, "of", of->fqn));
     }
     return list;
 }
@@ -440,10 +458,10 @@ static json_t *files_value(const struct subject *subject)
     json_t *list = json_array();
     for (uint64_t i = 0; list && i < subject->manifest.file_count; i++) {
         const struct manifest_file *file = &subject->manifest.file[i];
-        (void)json_array_append_new(
-            list, json_pack("{s:s, s:I, s:I, s:o, s:b}", "name", file->name, "writer",
-                            (json_int_t)file->writer, "bytes", (json_int_t)file->bytes, "seal",
-                            digest_value(file->seal), "whole", file_is_whole(subject->path, file)));
+        list = append(list, json_pack("{s:s, s:I, s:I, s:o, s:b}", "name", file->name, "writer",
+                                      (json_int_t)file->writer, "bytes", (json_int_t)file->bytes,
+                                      "seal", digest_value(file->seal), "whole",
+                                      file_is_whole(subject->path, file)));
     }
     return list;
 }
@@ -452,7 +470,7 @@ static json_t *subject_value(const struct subject *subject)
 {
     const struct totals totals = count(subject);
     json_t *value = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "path", subject->path, "parameters",
+        "{s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "path", text_json(subject->path), "parameters",
         (json_int_t)totals.parameters, "tensor_count", (json_int_t)totals.tensors, "slot_count",
         (json_int_t)totals.slots, "absent_count", (json_int_t)totals.absent, "bytes",
         (json_int_t)totals.bytes, "tensors", tensors_value(subject), "ties", ties_value(subject));
@@ -464,10 +482,8 @@ static json_t *subject_value(const struct subject *subject)
                   layout_json_encode(&subject->manifest.layout), "whole", subject->missing == 0,
                   "files", files_value(subject));
     if (checkpoint && subject->manifest.groups)
-        (void)json_object_set_new(checkpoint, "optimizer",
-                                  groups_json_encode(subject->manifest.groups));
-    (void)json_object_set_new(value, "checkpoint", checkpoint);
-    return value;
+        checkpoint = with(checkpoint, "optimizer", groups_json_encode(subject->manifest.groups));
+    return with(value, "checkpoint", checkpoint);
 }
 
 static int print_json(const struct subject *subject, const char *name)

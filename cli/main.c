@@ -21,7 +21,8 @@ int cli_error(int status, const char *format, ...)
     const int printed = vasprintf(&text, format, arguments);
     va_end(arguments);
     (void)fputs("reshard: error: ", stderr);
-    text_print_lines(stderr, printed < 0 ? format : text);
+    const char *whole = printed < 0 ? format : text;
+    text_print(stderr, whole, strlen(whole));
     (void)fputc('\n', stderr);
     if (printed >= 0)
         free(text);

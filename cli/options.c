@@ -1,5 +1,6 @@
 #include "cli/options.h"
 
+#include "sim/quantity.h"
 #include "sim/suggest.h"
 
 #include <errno.h>
@@ -179,13 +180,7 @@ bool cli_options_parse(const struct cli_command *command, const struct cli_optio
 
 bool cli_parse_count(const char *text, uint64_t *out)
 {
-    char *end = NULL;
-    errno = 0;
-    const long long value = strtoll(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0)
-        return false;
-    *out = (uint64_t)value;
-    return true;
+    return quantity_count(text, out);
 }
 
 bool cli_parse_seconds(const char *text, double *out)

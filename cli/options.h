@@ -36,7 +36,7 @@ bool cli_options_parse(const struct cli_command *command, const struct cli_optio
                        struct cli_arguments *out, int *status);
 
 /* Strict numbers; false when the text is not one, wholly, or not in range. */
-bool cli_parse_count(const char *text, uint64_t *out); /* 0 to 2^63-1 */
+bool cli_parse_count(const char *text, uint64_t *out); /* 0 to 2^64-1 */
 bool cli_parse_seconds(const char *text, double *out); /* above 0 */
 
 #endif

@@ -196,6 +196,13 @@ static enum reshard_status run_file(struct session *session, const char *path,
     return status;
 }
 
+static void warn(const char *text)
+{
+    (void)fputs("reshard: warning: ", stderr);
+    text_print(stderr, text, strlen(text));
+    (void)fputc('\n', stderr);
+}
+
 static int run_files(struct session *session)
 {
     int worst = CLI_OK;
@@ -208,7 +215,7 @@ static int run_files(struct session *session)
             return cli_out_of_memory();
         session->report_count++;
         if (report->warning)
-            (void)fprintf(stderr, "reshard: warning: %s\n", report->warning);
+            warn(report->warning);
         (void)fflush(session->out);
         worst = worse(worst, exit_status(report->result));
     }
@@ -270,7 +277,7 @@ static int prepare(struct session *session, const struct request *request, uint6
         return cli_error(CLI_USAGE, "--on %s: it is sim (simulated, the default) or mpi",
                          request->on);
     if (request->seed && !cli_parse_count(request->seed, seed))
-        return cli_error(CLI_USAGE, "--seed %s: not a whole number from 0 to 2^63-1",
+        return cli_error(CLI_USAGE, "--seed %s: not a whole number from 0 to 2^64-1",
                          request->seed);
     if (request->timeout && !cli_parse_seconds(request->timeout, &options->launch.timeout_seconds))
         return cli_error(CLI_USAGE, "--timeout %s: not a number of seconds above 0",

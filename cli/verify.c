@@ -7,6 +7,7 @@
 #include "sim/inventory.h"
 #include "sim/param_groups.h"
 #include "sim/scenario.h"
+#include "sim/text.h"
 #include "sim/view.h"
 #include "verify/files.h"
 
@@ -171,7 +172,7 @@ static int exit_status(enum reshard_status status, const char *directory,
 static int print_json(const struct verify_report *report, const char *directory, FILE *out)
 {
     json_t *value = verify_report_json(report);
-    if (!value || json_object_set_new(value, "directory", json_string(directory)) != 0) {
+    if (!value || json_object_set_new(value, "directory", text_json(directory)) != 0) {
         json_decref(value);
         return cli_out_of_memory();
     }

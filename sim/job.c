@@ -6,6 +6,8 @@
 #include "sim/job_model.h"
 #include "sim/member.h"
 #include "sim/optimizer.h"
+#include "sim/quantity.h"
+#include "sim/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -164,20 +166,29 @@ char *job_end_path(const struct job *job, uint64_t rank)
 
 /* ---- write ---- */
 
-/* Text from elsewhere may hold bytes that are no UTF-8: such bytes become '?'. */
-static json_t *text_value(const char *text)
+/*
+ * A path comes back byte for byte. JSON has none but UTF-8, so any other path is an object with its
+ * bytes in hexadecimal digits.
+ */
+static json_t *path_value(const char *path)
 {
-    if (!text)
+    static const char digits[] = "0123456789abcdef";
+    if (!path)
         return json_null();
-    json_t *value = json_string(text);
+    json_t *value = json_string(path);
     if (value)
         return value;
-    char *clean = strdup(text);
-    for (char *c = clean; c && *c; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    value = clean ? json_string(clean) : NULL;
-    free(clean);
+    char *hex = malloc(2 * strlen(path) + 1);
+    if (!hex)
+        return NULL;
+    char *to = hex;
+    for (const char *at = path; *at; at++) {
+        *to++ = digits[(unsigned char)*at >> 4];
+        *to++ = digits[(unsigned char)*at & 15];
+    }
+    *to = '\0';
+    value = json_pack("{s:s}", "bytes", hex);
+    free(hex);
     return value;
 }
 
@@ -209,7 +220,7 @@ static json_t *step_value(const struct job_step *step)
     return json_pack(
         "{s:s, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:s}", "verb",
         scenario_verb_name(step->verb), "line", step->line, "train", count_value(step->train),
-        "checkpoint", text_value(step->checkpoint), "reading", scenario_reading_name(step->reading),
+        "checkpoint", text_json(step->checkpoint), "reading", scenario_reading_name(step->reading),
         "layout", layout, "model", form_value(&step->transform.model), "optimizer",
         form_value(&step->transform.optimizer), "rank0_only", step->transform.rank0_only, "verify",
         count_value(step->verify), "outcome", scenario_outcome_name(step->outcome));
@@ -227,13 +238,21 @@ static json_t *steps_value(const struct job *job)
     return list;
 }
 
+/* All 64 bits of it, which a JSON integer has not. */
+static json_t *seed_value(uint64_t seed)
+{
+    char digits[24];
+    (void)snprintf(digits, sizeof(digits), "%" PRIu64, seed);
+    return json_string(digits);
+}
+
 static json_t *job_value(const struct job *job)
 {
     return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "job", JOB_VERSION, "scenario", job->scenario, "world",
                      count_value(job->world), "ranks", count_value(job->ranks), "seed",
-                     count_value(job->seed), "checkpoints", text_value(job->checkpoints), "folder",
-                     text_value(job->folder), "safetensors", text_value(job->safetensors),
+                     seed_value(job->seed), "checkpoints", path_value(job->checkpoints), "folder",
+                     path_value(job->folder), "safetensors", path_value(job->safetensors),
                      "simulated", job->simulated, "cluster", cluster_value(&job->cluster),
                      "optimizer", job_optimizer_encode(&job->optimizer), "layout",
                      layout_json_encode(&job->layout), "tensors", job_tensors_encode(job->model),
@@ -385,10 +404,12 @@ static void read_job(struct member_reader *reader, const json_t *root, struct jo
     job->ranks = member_count(reader, root, "ranks");
     if (job->ranks == 0)
         member_failed(reader, "ranks", "1 or more");
-    job->seed = member_count(reader, root, "seed");
-    job->checkpoints = member_text(reader, root, "checkpoints");
-    job->folder = member_text(reader, root, "folder");
-    job->safetensors = member_text_or_null(reader, root, "safetensors");
+    if (!quantity_count(member_word(reader, root, "seed"), &job->seed))
+        member_failed(reader, "seed", "digits of a whole number, as a string");
+    job->checkpoints = member_path(reader, root, "checkpoints");
+    job->folder = member_path(reader, root, "folder");
+    if (!json_is_null(json_object_get(root, "safetensors")))
+        job->safetensors = member_path(reader, root, "safetensors");
     job->simulated = member_flag(reader, root, "simulated");
     read_cluster(reader, json_object_get(root, "cluster"), &job->cluster);
     job_optimizer_decode(reader, json_object_get(root, "optimizer"), &job->optimizer);
@@ -434,16 +455,24 @@ char *job_result_encode(const struct job_result *result)
     json_t *value = json_pack(
         "{s:o, s:s, s:i, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "step",
         count_value(result->step), "outcome", scenario_outcome_name(result->outcome), "status",
-        result->status, "message", text_value(result->message ? result->message : ""), "seconds",
+        result->status, "message", text_json(result->message ? result->message : ""), "seconds",
         result->seconds, "bytes_unique", count_value(result->bytes_unique), "bytes_moved",
         count_value(result->bytes_moved), "bytes_sent", count_value(result->bytes_sent),
         "bytes_lacking", count_value(result->bytes_lacking), "files", count_value(result->files),
-        "training_step", count_value(result->training_step), "loaded", text_value(result->loaded),
+        "training_step", count_value(result->training_step), "loaded", text_json(result->loaded),
         "tensors", count_value(result->tensors), "elements", count_value(result->elements),
         "replicas", count_value(result->replicas), "digest", result->digest);
-    char *line = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    /* A stream remembers that it could not grow; json_dumps() may then return a part. */
+    char *line = NULL;
+    size_t bytes = 0;
+    FILE *stream = value ? open_memstream(&line, &bytes) : NULL;
+    bool whole = stream && json_dumpf(value, stream, JSON_COMPACT) == 0 && !ferror(stream);
+    whole = stream && fclose(stream) == 0 && whole;
     json_decref(value);
-    return line;
+    if (whole)
+        return line;
+    free(line);
+    return NULL;
 }
 
 static void read_result(struct member_reader *reader, const json_t *root, struct job_result *out)

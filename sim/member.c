@@ -81,6 +81,27 @@ char *member_text_or_null(struct member_reader *reader, const json_t *object, co
     return json_is_null(json_object_get(object, name)) ? NULL : member_text(reader, object, name);
 }
 
+char *member_path(struct member_reader *reader, const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    const char *hex = json_string_value(json_object_get(value, "bytes"));
+    if (!hex)
+        return member_text(reader, object, name);
+    const size_t length = strlen(hex);
+    char *path = calloc(1, length / 2 + 1);
+    if (!path) {
+        member_exhausted(reader);
+        return NULL;
+    }
+    for (size_t i = 0; i < length / 2; i++) {
+        char pair[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        path[i] = (char)strtoul(pair, NULL, 16);
+    }
+    if (length % 2 || strspn(hex, "0123456789abcdef") != length || strlen(path) != length / 2)
+        member_failed(reader, name, "a path");
+    return path;
+}
+
 const json_t *member_list(struct member_reader *reader, const json_t *object, const char *name)
 {
     const json_t *list = json_object_get(object, name);

@@ -44,6 +44,9 @@ const char *member_word(struct member_reader *reader, const json_t *object, cons
 char *member_text(struct member_reader *reader, const json_t *object, const char *name);
 char *member_text_or_null(struct member_reader *reader, const json_t *object, const char *name);
 
+/* A path: a string, or an object whose member "bytes" has its bytes as hexadecimal digits. */
+char *member_path(struct member_reader *reader, const json_t *object, const char *name);
+
 /* An array, NULL or something else after a failure, of which no element may be asked then. */
 const json_t *member_list(struct member_reader *reader, const json_t *object, const char *name);
 

@@ -183,7 +183,11 @@ void report_print_run(FILE *out, const struct run_report *report, const struct r
     if (report->failures[0] == '\0')
         return;
     print_word(out, verdict(report->result), MARGIN, verdict_colour(report->result), style);
-    fprintf(out, " %s (%s)\n", report->name, report->file);
+    fputc(' ', out);
+    text_print(out, report->name, strlen(report->name));
+    fputs(" (", out);
+    text_print(out, report->file, strlen(report->file));
+    fputs(")\n", out);
     print_lines(out, report->failures);
 }
 
@@ -194,9 +198,11 @@ static void print_row(FILE *out, const struct run_report *report, int width,
     char steps[48];
     (void)snprintf(steps, sizeof(steps), "%" PRIu64 "/%" PRIu64, reached(report),
                    report->step_count);
-    fprintf(out, "%-*s %6" PRIu64 " %8s %11s %12.6f %8.2f  %-16s ", width, report->name,
-            report->world_count, steps, report_bytes(report->bytes, bytes, sizeof(bytes)),
-            report->seconds, report->wall_seconds, report->digest[0] ? report->digest : "-");
+    const int gap = width - (int)text_columns(report->name);
+    text_print(out, report->name, strlen(report->name));
+    fprintf(out, "%*s %6" PRIu64 " %8s %11s %12.6f %8.2f  %-16s ", gap, "", report->world_count,
+            steps, report_bytes(report->bytes, bytes, sizeof(bytes)), report->seconds,
+            report->wall_seconds, report->digest[0] ? report->digest : "-");
     print_word(out, verdict(report->result), 0, verdict_colour(report->result), style);
     fputc('\n', out);
 }
@@ -225,7 +231,7 @@ void report_print_summary(FILE *out, const struct run_report *reports, size_t co
     int width = (int)strlen("scenario");
     bool simulated = true;
     for (size_t i = 0; i < count; i++) {
-        const int length = (int)strlen(reports[i].name);
+        const int length = (int)text_columns(reports[i].name);
         width = length > width ? length : width;
         simulated = simulated && reports[i].simulated;
     }
@@ -243,35 +249,6 @@ static json_t *digest_value(const char *digest)
     return digest[0] ? json_string(digest) : json_null();
 }
 
-/*
- * Messages come from wherever something failed. A copy of one, in which every byte that is no UTF-8
- * is a '?', so that JSON can hold it; NULL when there is no memory.
- */
-static char *readable(const char *text)
-{
-    char *copy = strdup(text);
-    size_t left = copy ? strlen(copy) : 0;
-    for (char *at = copy; left > 0;) {
-        uint32_t code = 0;
-        size_t length = text_character(at, left, &code);
-        if (length == 0) {
-            *at = '?';
-            length = 1;
-        }
-        at += length;
-        left -= length;
-    }
-    return copy;
-}
-
-static json_t *text_value(const char *text)
-{
-    char *copy = readable(text);
-    json_t *value = copy ? json_string(copy) : NULL;
-    free(copy);
-    return value;
-}
-
 /* The lines of a text as an array. */
 static json_t *lines_value(const char *text)
 {
@@ -279,7 +256,7 @@ static json_t *lines_value(const char *text)
     while (list && text[0] != '\0') {
         const size_t line = strcspn(text, "\n");
         char *copy = strndup(text, line);
-        json_t *value = copy ? text_value(copy) : NULL;
+        json_t *value = copy ? text_json(copy) : NULL;
         free(copy);
         if (json_array_append_new(list, value)) {
             json_decref(list);
@@ -308,7 +285,7 @@ static json_t *step_value(const struct run_step *step)
         "network_bound", sends ? json_integer((json_int_t)step->network_bound) : json_null(),
         "training_step",
         step->reported ? json_integer((json_int_t)step->training_step) : json_null(), "loaded",
-        step->loaded ? text_value(step->loaded) : json_null(), "message", text_value(step->message),
+        step->loaded ? text_json(step->loaded) : json_null(), "message", text_json(step->message),
         "failures", lines_value(step->failures));
 }
 
@@ -329,12 +306,20 @@ static const char *result_word(enum run_result result)
     return run_result_name(result == RUN_PASS || result == RUN_FAIL ? result : RUN_ERROR);
 }
 
+/* JSON as programs read it has integers of 63 bits: a larger seed is its digits, as a string. */
+static json_t *seed_value(uint64_t seed)
+{
+    char digits[24];
+    (void)snprintf(digits, sizeof(digits), "%" PRIu64, seed);
+    return seed <= INT64_MAX ? json_integer((json_int_t)seed) : json_string(digits);
+}
+
 static json_t *run_value(const struct run_report *report)
 {
-    return json_pack("{s:o, s:o, s:s, s:s, s:I, s:o, s:o, s:I, s:I, s:f, s:o, s:o}", "name",
-                     text_value(report->name), "file", text_value(report->file), "result",
+    return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:f, s:o, s:o}", "name",
+                     text_json(report->name), "file", text_json(report->file), "result",
                      result_word(report->result), "backend", report->simulated ? "sim" : "mpi",
-                     "seed", (json_int_t)report->seed, "digest", digest_value(report->digest),
+                     "seed", seed_value(report->seed), "digest", digest_value(report->digest),
                      "trace_digest", digest_value(report->trace_digest), "worlds",
                      (json_int_t)report->world_count, "bytes", (json_int_t)report->bytes, "seconds",
                      report->seconds, "failures", lines_value(report->failures), "steps",

@@ -2,8 +2,9 @@
  * Showing what became of runs: lines and a table for people, JSON for programs, JUnit for CI.
  *
  * The JSON of simulated runs holds nothing but what the scenario and its seed determine: no wall
- * time, no folder of this machine. Equal runs give equal bytes. Wall times are shown to people and
- * in JUnit alone.
+ * time, no folder of this machine. Equal runs give equal bytes. It is always UTF-8: a byte of a
+ * path or message that is not is written \xNN, four characters; a seed of 2^63 or more is a string
+ * of its digits. Wall times are shown to people and in JUnit alone.
  */
 #ifndef RESHARD_SIM_REPORT_H
 #define RESHARD_SIM_REPORT_H

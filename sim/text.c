@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The longest sequence is four bytes; a first byte tells its length, and the least code for which
@@ -79,16 +80,39 @@ void text_print(FILE *out, const char *text, size_t bytes)
     }
 }
 
-void text_print_lines(FILE *out, const char *text)
+size_t text_columns(const char *text)
 {
-    for (;;) {
-        const size_t line = strcspn(text, "\n");
-        text_print(out, text, line);
-        if (text[line] == '\0')
-            return;
-        (void)fputc('\n', out);
-        text += line + 1;
+    size_t all = 0;
+    for (size_t left = strlen(text); left > 0;) {
+        size_t columns = 0;
+        const size_t length = text_step(text, left, &columns);
+        all += columns;
+        text += length;
+        left -= length;
     }
+    return all;
+}
+
+json_t *text_json(const char *text)
+{
+    if (!text)
+        return json_null();
+    size_t left = strlen(text);
+    char *copy = malloc(4 * left + 1);
+    char *to = copy;
+    while (copy && left > 0) {
+        uint32_t code = 0;
+        const size_t length = text_character(text, left, &code);
+        if (length > 0)
+            to = mempcpy(to, text, length);
+        else
+            to += sprintf(to, "\\x%02x", (unsigned char)*text);
+        text += length > 0 ? length : 1;
+        left -= length > 0 ? length : 1;
+    }
+    json_t *value = copy ? json_stringn(copy, (size_t)(to - copy)) : NULL;
+    free(copy);
+    return value;
 }
 
 char *text_plural(uint64_t count, const char *noun, char *text, size_t size)

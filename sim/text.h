@@ -7,6 +7,7 @@
 #ifndef RESHARD_SIM_TEXT_H
 #define RESHARD_SIM_TEXT_H
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,8 +19,12 @@ size_t text_character(const char *text, size_t bytes, uint32_t *code);
 /* Print for people, control characters escaped; the tab alone passes. */
 void text_print(FILE *out, const char *text, size_t bytes);
 
-/* The same for a whole text of lines. */
-void text_print_lines(FILE *out, const char *text);
+/* The columns that text_print() takes for a whole text. */
+size_t text_columns(const char *text);
+
+/* A text in JSON, whatever its bytes are: each that is no UTF-8 is \xNN there, four characters;
+ * null for NULL. NULL without memory. */
+json_t *text_json(const char *text);
 
 /* The bytes of what text_print() prints at once at the start of a text, and the columns that it
  * takes: a character, or a byte escaped. `bytes` is not 0; a tab counts as one column. */

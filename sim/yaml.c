@@ -391,7 +391,10 @@ static void parse_with(struct yaml_document *document, struct fy_diag *diag)
 /* The scanner's errors are collected, or it would print them. */
 static void parse(struct yaml_document *document)
 {
-    struct fy_diag *diag = fy_diag_create(NULL);
+    struct fy_diag_cfg config;
+    fy_diag_cfg_default(&config);
+    config.level = FYET_ERROR; /* its warnings are of its own inside, and quote the file */
+    struct fy_diag *diag = fy_diag_create(&config);
     if (!diag) {
         document->out_of_memory = true;
         return;
@@ -593,12 +596,21 @@ static void print_source(const struct yaml_document *document, const struct yaml
     (void)fputc('\n', out);
 }
 
+static void print_whole(const struct yaml_document *document, FILE *out, const char *what)
+{
+    text_print(out, document->path, strlen(document->path));
+    (void)fprintf(out, ": error: %s\n", what);
+}
+
 void yaml_errors_print(const struct yaml_document *document, FILE *out)
 {
     if (!out)
         return;
     if (document->fault_count > 1)
         qsort(document->fault, document->fault_count, sizeof(*document->fault), compare_faults);
+    char too_many[80];
+    (void)snprintf(too_many, sizeof(too_many), "more than %d errors; the others are not shown",
+                   YAML_ERRORS_MAX);
     for (uint64_t i = 0; i < document->fault_count; i++) {
         const struct yaml_fault *fault = &document->fault[i];
         text_print(out, document->path, strlen(document->path));
@@ -608,10 +620,9 @@ void yaml_errors_print(const struct yaml_document *document, FILE *out)
         print_source(document, fault, out);
     }
     if (document->too_many)
-        (void)fprintf(out, "%s: error: more than %d errors; the others are not shown\n",
-                      document->path, YAML_ERRORS_MAX);
+        print_whole(document, out, too_many);
     if (document->out_of_memory)
-        (void)fprintf(out, "%s: error: out of memory\n", document->path);
+        print_whole(document, out, "out of memory");
 }
 
 void yaml_file_error_print(const char *path, enum reshard_status status,
@@ -625,6 +636,6 @@ void yaml_file_error_print(const char *path, enum reshard_status status,
         text += length + 2;
     text_print(out, path, length);
     (void)fputs(": error: ", out);
-    text_print_lines(out, text);
+    text_print(out, text, strlen(text));
     (void)fputc('\n', out);
 }

@@ -55,7 +55,7 @@ expect 2 "--json needs a value" run "$example" --json
 expect 2 "--quiet takes no value" run --quiet=yes "$example"
 expect 2 "--on real: it is sim" run --on real "$example"
 expect 2 "--seed -1: not a whole number" run --seed -1 "$example"
-expect 2 "--seed 9223372036854775808: not a whole number" run --seed 9223372036854775808 "$example"
+expect 2 "--seed 18446744073709551616: not a whole number" run --seed 18446744073709551616 "$example"
 expect 2 "--timeout never: not a number" run --timeout never "$example"
 expect 2 "it needs --on mpi" run --launcher mpiexec "$example"
 expect 2 "not the words of a command" run --on mpi --launcher "srun 'open" "$example"
@@ -157,12 +157,26 @@ expect 0 "digest" run -q --json second.json "$example"
 check "the same scenario and seed give the same JSON" cmp first.json second.json
 expect 0 '"result": "pass"' run --json - "$example"
 check "standard output is JSON alone" cmp out first.json
+expect 0 "1 passed" run --seed 18446744073709551615 --json large.json "$example"
+check "the largest seed is exact" grep -q '"seed": "18446744073709551615"' large.json
+expect 0 "1 passed" run --seed 9223372036854775807 --json third.json "$example"
+check "and another one than half of it" sh -c '! cmp -s large.json third.json'
 expect 0 "1 passed" run --seed 7 --json third.json "$example"
 check "another seed gives another state" sh -c '! cmp -s first.json third.json'
 check "JUnit has a case for each step" test "$(grep -c '<testcase' first.xml)" -eq 9
 expect 2 "remove it, or keep elsewhere" run --keep kept "$example"
 expect 0 "1 passed" run --on mpi "$example"
 expect 0 "1 passed" run --on=mpi --timeout=600 -v -- "$example"
+bytes=$(printf 'k\377\001')
+cp "$example" "$bytes.yaml"
+expect 0 "1 passed" run --keep "$bytes" --json bytes.json "$bytes.yaml"
+check "a path that is no UTF-8 is kept byte for byte" test -f "$bytes/seed-example/checkpoints/step3/manifest.json"
+check "and is readable in JSON" grep -qF '"file": "k\\xff\u0001.yaml"' bytes.json
+expect 0 '"path": "k\\xff\u0001/seed-example/checkpoints/step3"' inspect --json - "$bytes/seed-example/checkpoints/step3"
+expect 0 'k\\xff\u0001/seed' verify --json - "$bytes/seed-example/checkpoints/step3"
+printf 'scenario: 2\n' >"$bytes.yaml"
+expect 2 'k\xff\x01' run "$bytes.yaml"
+check "nothing of it reaches the terminal as it is" sh -c "! cat out err | grep -qa '$(printf '\377')'"
 mkdir "a folder"
 check "folders may have spaces" env TMPDIR="$work/a folder" "$reshard" run -q --json out "$example"
 check "where a run works changes nothing" cmp out first.json
@@ -344,6 +358,14 @@ printf '\101\0\0\0\0\0\0\0%s\0\0\0\0' \
     '{"a\u001b[31mb":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' >odd.safetensors
 expect 0 'a\x1B[31mb' inspect odd.safetensors
 expect 0 "1 parameter in 1 tensor, 4 B" inspect odd.safetensors
+printf '\102\0\0\0\0\0\0\0%s\0\0\0\0' \
+    '{"a\nreshard: ok":{"dtype":"X9","shape":[1],"data_offsets":[0,4]}}' >odd.safetensors
+expect 2 'a\x0areshard: ok' inspect odd.safetensors
+check "a name forges no line" sh -c '! grep -q "^reshard: ok" err'
+mkdir "new
+line"
+expect 3 'new\x0aline: no manifest.json' inspect "new
+line"
 
 # Interrupted: children end, temporary files go, exit 130.
 mkdir tmp

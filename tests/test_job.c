@@ -363,7 +363,10 @@ static const struct {
     {"ranks", "0", "'ranks' must be 1 or more"},
     {"ranks", "-1", "'ranks' must be an integer of 0 or more"},
     {"ranks", "1.5", "'ranks' must be an integer"},
-    {"seed", "\"42\"", "'seed' must be an integer"},
+    {"seed", "42", "'seed' must be a string"},
+    {"seed", "\"18446744073709551616\"", "'seed' must be digits"},
+    {"folder", "{\"bytes\": \"fg\"}", "'folder' must be a path"},
+    {"folder", "{\"bytes\": \"6b00\"}", "'folder' must be a path"},
     {"scenario", "7", "'scenario' must be a string"},
     {"simulated", "1", "'simulated' must be true or false"},
     {"job", "2", "'job' must be 1"},
@@ -499,7 +502,7 @@ START_TEST(a_message_that_is_no_utf8_still_makes_a_line)
     char *line = job_result_encode(&result);
     ck_assert_ptr_nonnull(line);
     ck_assert_int_eq(job_result_decode(&read, line, NULL), RESHARD_OK);
-    ck_assert_str_eq(read.message, "file ?? is odd");
+    ck_assert_str_eq(read.message, "file \\xff\\xfe is odd");
     ck_assert_ptr_null(read.loaded);
     ck_assert_str_eq(read.digest, "");
     job_result_release(&read);
