@@ -14,6 +14,12 @@
  *     reshard_exchange       from memory to memory   parallel/exchange.h, core/form.h
  *
  * examples/fsdp_checkpoint.c does all of that.
+ *
+ * A function that returns a status refuses a pointer that is NULL with EINVAL and the argument's
+ * name, unless its comment says that NULL will do; `error` always may be NULL. A collective one
+ * does so on all ranks, whichever rank it was; only a rank whose group is NULL is alone with it
+ * (parallel/group.h). Functions that return anything else do not look: what they are given must be
+ * there, and an index below its count.
  */
 #ifndef RESHARD_H
 #define RESHARD_H

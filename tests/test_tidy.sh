@@ -140,6 +140,13 @@ code engine | grep -E '(^|[^[:alnum:]_])(secure_)?getenv([^[:alnum:]_]|$)' |
     grep -v '^engine/parallel/environment\.c:' |
     rule "getenv is called by engine/parallel/environment.c alone"
 
+# An element that finds no memory for its table would end the process otherwise.
+sources "${rooms[@]}" | xargs awk '
+    /^[ \t]*#[ \t]*include[ \t]*<uthash\.h>/ && before !~ /^#define HASH_NONFATAL_OOM 1/ {
+        print FILENAME ":" FNR ": " $0 " without #define HASH_NONFATAL_OOM 1 before it"
+    }
+    { before = $0 }' | rule "hash tables that find no memory say so"
+
 # --- tidiness -------------------------------------------------------------------------------------
 
 # What stands at the top of the tree, and nothing else: what git knows of it (not a copy without git).

@@ -1,5 +1,6 @@
 #include "core/form.h"
 
+#include "core/argument.h"
 #include <string.h>
 
 static const char *const form_names[] = {
@@ -78,11 +79,14 @@ enum reshard_status reshard_form_layout(struct reshard_layout **out,
                                         const struct reshard_layout *live, enum reshard_form form,
                                         bool rank0_only, struct reshard_error *error)
 {
-    const struct reshard_layout_options *options = reshard_layout_options(live);
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(out), ARGUMENT(live));
+    const struct reshard_layout_options *options;
     struct reshard_layout_options full;
-    enum reshard_status status;
 
+    if (status)
+        return status;
     *out = NULL;
+    options = reshard_layout_options(live);
     if (form == RESHARD_FORM_FULL) {
         full = full_options(options, rank0_only);
         return reshard_layout_open(out, reshard_layout_model(live), &full, error);

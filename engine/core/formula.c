@@ -1,5 +1,6 @@
 #include "core/formula.h"
 
+#include "core/argument.h"
 #include "core/digest.h"
 #include "core/pattern.h"
 
@@ -51,7 +52,7 @@ struct reshard_mesh reshard_layout_options_mesh(const struct reshard_layout_opti
 static enum reshard_status copy_rule(struct reshard_rule *out, const struct reshard_rule *rule)
 {
     char *pattern = strdup(rule->pattern);
-    uint64_t *section = calloc(rule->section_count + 1, sizeof *section);
+    uint64_t *section = calloc((size_t)rule->section_count + 1, sizeof *section);
     struct reshard_rank_box *box = calloc(rule->box_count + 1, sizeof *box);
 
     *out = *rule;
@@ -70,10 +71,13 @@ static enum reshard_status copy_rule(struct reshard_rule *out, const struct resh
 enum reshard_status reshard_layout_options_copy(struct reshard_layout_options *out,
                                                 const struct reshard_layout_options *options)
 {
-    const struct reshard_mesh mesh = reshard_layout_options_mesh(options);
     struct reshard_rule *rule = NULL;
     enum reshard_status status = RESHARD_OK;
+    struct reshard_mesh mesh;
 
+    if (!out || !options)
+        return RESHARD_EINVAL;
+    mesh = reshard_layout_options_mesh(options);
     *out = *options;
     out->pipeline = mesh.size[RESHARD_MESH_PIPELINE];
     out->replicate = mesh.size[RESHARD_MESH_REPLICATE];
@@ -299,11 +303,32 @@ static enum reshard_status check_rule(const struct reshard_rule *rule, struct re
     return status ? status : check_given_boxes(rule, error);
 }
 
+/* What the rules point to is there. */
+static enum reshard_status check_pointers(const struct reshard_layout_options *options,
+                                          struct reshard_error *error)
+{
+    const struct reshard_rule *rule = options->rule;
+    enum reshard_status status = RESHARD_OK;
+
+    if (options->rule_count > 0)
+        status = CHECK_ARGUMENTS(error, ARGUMENT(options->rule));
+    for (uint32_t i = 0; !status && i < options->rule_count; i++) {
+        status = CHECK_ARGUMENTS(error, ARGUMENT(rule[i].pattern));
+        if (!status && rule[i].section_count > 0)
+            status = CHECK_ARGUMENTS(error, ARGUMENT(rule[i].section));
+        if (!status && rule[i].box_count > 0)
+            status = CHECK_ARGUMENTS(error, ARGUMENT(rule[i].box));
+    }
+    return status;
+}
+
 enum reshard_status formula_check(const struct reshard_layout_options *options,
                                   struct reshard_error *error)
 {
-    enum reshard_status status = check_kind(options, error);
+    enum reshard_status status = check_pointers(options, error);
 
+    if (!status)
+        status = check_kind(options, error);
     if (!status)
         status = check_mesh(options, error);
     if (!status && options->rule_count > RESHARD_RULES_MAX)

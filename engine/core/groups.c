@@ -1,5 +1,6 @@
 #include "core/groups.h"
 
+#include "core/argument.h"
 #include "core/digest.h"
 #include "core/groups_value.h"
 #include "core/pattern.h"
@@ -98,6 +99,19 @@ static const char *add_name(struct reshard_groups *groups, enum kind kind, uint3
     return named->key + NAME_AT;
 }
 
+/* Take back a name that was added last, when what it names could not be. */
+static void forget_name(struct reshard_groups *groups, enum kind kind, uint32_t in,
+                        const char *name)
+{
+    char key[NAME_AT + RESHARD_NAME_MAX];
+    const size_t bytes = name_key(kind, in, name, key);
+    struct named *named = NULL;
+
+    HASH_FIND(hh, groups->names, key, bytes, named);
+    HASH_DEL(groups->names, named);
+    free(named);
+}
+
 /* Make room for one more element of an array that grows by doubling. */
 static bool grow(void **array, uint32_t count, size_t size)
 {
@@ -117,6 +131,8 @@ static bool grow(void **array, uint32_t count, size_t size)
 
 enum reshard_status reshard_groups_open(struct reshard_groups **out)
 {
+    if (!out)
+        return RESHARD_EINVAL;
     *out = calloc(1, sizeof **out);
     return *out ? RESHARD_OK : RESHARD_ENOMEM;
 }
@@ -185,11 +201,14 @@ static uint64_t lowest_bit(uint64_t number)
 enum reshard_status reshard_groups_add(struct reshard_groups *groups, const char *name,
                                        struct reshard_error *error)
 {
-    const uint64_t node = (uint64_t)groups->group.count + 1;
-    enum reshard_status status = model_check_name("group", name, false, error);
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(groups), ARGUMENT(name));
+    uint64_t node;
 
+    if (!status)
+        status = model_check_name("group", name, false, error);
     if (status)
         return status;
+    node = (uint64_t)groups->group.count + 1;
     if (find_name(groups, KIND_GROUP, 0, name))
         return reshard_error_set(error, RESHARD_EINVAL, "the group '%s' is given twice", name);
     /* Node 0 is not used, so the tree has one element more than there are groups. */
@@ -207,13 +226,16 @@ enum reshard_status reshard_groups_add(struct reshard_groups *groups, const char
 enum reshard_status reshard_groups_add_member(struct reshard_groups *groups, uint32_t group,
                                               const char *fqn, struct reshard_error *error)
 {
-    struct group *to = &groups->group.group[group];
-    const enum reshard_status status = model_check_name("parameter", fqn, false, error);
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(groups), ARGUMENT(fqn));
     const struct named *known;
+    struct group *to;
     const char *name;
 
+    if (!status)
+        status = model_check_name("parameter", fqn, false, error);
     if (status)
         return status;
+    to = &groups->group.group[group];
     known = find_name(groups, KIND_MEMBER, 0, fqn);
     if (known)
         return reshard_error_set(error, RESHARD_EINVAL, "'%s' is in group '%s' already", fqn,
@@ -259,8 +281,12 @@ static enum reshard_status set(struct reshard_groups *groups, struct list *list,
 static enum reshard_status check_value(const char *key, const struct reshard_value *value,
                                        struct reshard_error *error)
 {
-    const enum reshard_status status = model_check_name("value", key, false, error);
-    const char *fault = status ? NULL : groups_value_fault(value);
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(key), ARGUMENT(value));
+    const char *fault;
+
+    if (!status)
+        status = model_check_name("value", key, false, error);
+    fault = status ? NULL : groups_value_fault(value);
 
     return fault ? reshard_error_set(error, RESHARD_EINVAL, "'%s': %s", key, fault) : status;
 }
@@ -269,16 +295,20 @@ enum reshard_status reshard_groups_set(struct reshard_groups *groups, uint32_t g
                                        const char *key, const struct reshard_value *value,
                                        struct reshard_error *error)
 {
-    const enum reshard_status status = check_value(key, value, error);
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(groups));
 
+    if (!status)
+        status = check_value(key, value, error);
     return status ? status : set(groups, &groups->group, KIND_KEY, group, key, value);
 }
 
 enum reshard_status reshard_groups_add_entry(struct reshard_groups *groups, const char *entry,
                                              struct reshard_error *error)
 {
-    const enum reshard_status status = model_check_name("entry", entry, false, error);
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(groups), ARGUMENT(entry));
 
+    if (!status)
+        status = model_check_name("entry", entry, false, error);
     if (status)
         return status;
     if (find_name(groups, KIND_ENTRY, 0, entry))
@@ -286,25 +316,39 @@ enum reshard_status reshard_groups_add_entry(struct reshard_groups *groups, cons
     return append(groups, &groups->entry, KIND_ENTRY, entry);
 }
 
+/* Forget the last entry, whose first value could not be set. */
+static void drop_entry(struct reshard_groups *groups)
+{
+    struct group *entry = &groups->entry.group[--groups->entry.count];
+
+    free(entry->value);
+    forget_name(groups, KIND_ENTRY, 0, entry->name);
+}
+
 enum reshard_status reshard_groups_set_entry(struct reshard_groups *groups, const char *entry,
                                              const char *key, const struct reshard_value *value,
                                              struct reshard_error *error)
 {
-    enum reshard_status status = model_check_name("entry", entry, false, error);
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(groups), ARGUMENT(entry));
     const struct named *known;
+    uint32_t index;
 
+    if (!status)
+        status = model_check_name("entry", entry, false, error);
     if (!status)
         status = check_value(key, value, error);
     if (status)
         return status;
     known = find_name(groups, KIND_ENTRY, 0, entry);
-    if (!known) {
+    index = known ? known->group : groups->entry.count;
+    if (!known)
         status = append(groups, &groups->entry, KIND_ENTRY, entry);
-        if (status)
-            return status;
-    }
-    return set(groups, &groups->entry, KIND_ENTRY_KEY,
-               known ? known->group : groups->entry.count - 1, key, value);
+    if (status)
+        return status;
+    status = set(groups, &groups->entry, KIND_ENTRY_KEY, index, key, value);
+    if (status && !known)
+        drop_entry(groups);
+    return status;
 }
 
 /* ---- what there is --------------------------------------------------------------------------- */
@@ -398,8 +442,11 @@ const struct reshard_value *reshard_groups_entry_get(const struct reshard_groups
 static enum reshard_status find_group(const struct reshard_groups *groups, enum kind kind,
                                       const char *name, uint32_t *out)
 {
-    const struct named *found = find_name(groups, kind, 0, name);
+    const struct named *found;
 
+    if (!groups || !name || !out)
+        return RESHARD_EINVAL;
+    found = find_name(groups, kind, 0, name);
     if (!found)
         return RESHARD_ENOENT;
     *out = found->group;
@@ -427,8 +474,11 @@ enum reshard_status reshard_groups_of(const struct reshard_groups *groups, const
 enum reshard_status reshard_groups_id(const struct reshard_groups *groups, const char *fqn,
                                       uint64_t *out)
 {
-    const struct named *found = find_name(groups, KIND_MEMBER, 0, fqn);
+    const struct named *found;
 
+    if (!groups || !fqn || !out)
+        return RESHARD_EINVAL;
+    found = find_name(groups, KIND_MEMBER, 0, fqn);
     if (!found)
         return RESHARD_ENOENT;
     *out = found->index;
@@ -440,9 +490,11 @@ enum reshard_status reshard_groups_id(const struct reshard_groups *groups, const
 enum reshard_status reshard_groups_of_id(const struct reshard_groups *groups, uint64_t id,
                                          const char **out)
 {
-    const uint64_t count = groups->group.count;
-    uint64_t group = 0;
+    uint64_t group = 0, count;
 
+    if (!groups || !out)
+        return RESHARD_EINVAL;
+    count = groups->group.count;
     /* Down the tree: as many groups as have no more members than the id needs before it. */
     for (uint64_t step = (uint64_t)1 << 32; step > 0; step /= 2) {
         if (group + step <= count && groups->below[group + step] <= id) {
@@ -461,9 +513,12 @@ enum reshard_status reshard_groups_of_id(const struct reshard_groups *groups, ui
 enum reshard_status reshard_groups_check_ids(const struct reshard_groups *groups,
                                              struct reshard_error *error)
 {
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(groups));
     uint64_t id = 0;
     char text[24];
 
+    if (status)
+        return status;
     for (uint32_t g = 0; groups->keys == RESHARD_KEYS_IDS && g < groups->group.count; g++) {
         const struct group *group = &groups->group.group[g];
         for (uint32_t m = 0; m < group->member_count; m++, id++) {
@@ -505,8 +560,10 @@ enum reshard_status reshard_groups_check(const struct reshard_groups *groups,
                                          const struct reshard_model *model,
                                          struct reshard_error *error)
 {
-    enum reshard_status status = reshard_groups_check_ids(groups, error);
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(groups), ARGUMENT(model));
 
+    if (!status)
+        status = reshard_groups_check_ids(groups, error);
     for (uint32_t g = 0; !status && g < groups->group.count; g++) {
         const struct group *group = &groups->group.group[g];
         for (uint32_t m = 0; !status && m < group->member_count; m++)
@@ -550,13 +607,15 @@ enum reshard_status reshard_groups_copy(struct reshard_groups **out,
 {
     enum reshard_status status = reshard_groups_open(out);
 
+    if (!status && !groups)
+        status = RESHARD_EINVAL;
     if (!status)
         (*out)->keys = groups->keys;
     for (uint32_t g = 0; !status && g < groups->group.count; g++)
         status = copy_group(*out, groups, g);
     if (!status)
         status = groups_copy_entries(*out, groups);
-    if (status) {
+    if (status && out) {
         reshard_groups_close(*out);
         *out = NULL;
     }

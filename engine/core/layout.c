@@ -1,5 +1,6 @@
 #include "core/layout.h"
 
+#include "core/argument.h"
 #include "core/flat.h"
 #include "core/given.h"
 #include "core/placement.h"
@@ -198,10 +199,14 @@ enum reshard_status reshard_layout_open(struct reshard_layout **out,
                                         const struct reshard_layout_options *options,
                                         struct reshard_error *error)
 {
-    enum reshard_status status = formula_check(options, error);
+    enum reshard_status status =
+        CHECK_ARGUMENTS(error, ARGUMENT(out), ARGUMENT(model), ARGUMENT(options));
     struct reshard_layout *layout;
 
-    *out = NULL;
+    if (out)
+        *out = NULL;
+    if (!status)
+        status = formula_check(options, error);
     if (status)
         return status;
     layout = calloc(1, sizeof *layout);

@@ -1,5 +1,6 @@
 #include "core/match.h"
 
+#include "core/argument.h"
 #include "core/cast.h"
 #include "core/digest.h"
 #include "core/pattern.h"
@@ -38,13 +39,15 @@ uint64_t match_options_hash(const struct reshard_match_options *options)
 static enum reshard_status check_patterns(const char *const *list, uint32_t count, const char *what,
                                           struct reshard_error *error)
 {
-    for (uint32_t i = 0; i < count; i++)
+    const enum reshard_status status = CHECK_ARGUMENTS(error, {what, list, true, count});
+
+    for (uint32_t i = 0; !status && i < count; i++)
         if (!pattern_is_valid(list[i]))
             return reshard_error_set(error, RESHARD_EINVAL,
                                      "%s: '%s' is no pattern: it must be UTF-8 and not empty, and "
                                      "may have {i} once and * up to %d times",
                                      what, list[i], PATTERN_STARS_MAX);
-    return RESHARD_OK;
+    return status;
 }
 
 enum reshard_status match_check_options(const struct reshard_match_options *options,
@@ -62,8 +65,13 @@ enum reshard_status match_check_options(const struct reshard_match_options *opti
     if (!status)
         status =
             check_patterns(options->unexpected, options->unexpected_count, "unexpected", error);
-    for (uint32_t i = 0; !status && i < options->rename_count; i++)
-        status = check_patterns(&options->rename[i].from, 1, "rename", error);
+    if (!status && options->rename_count > 0)
+        status = CHECK_ARGUMENTS(error, {"rename", options->rename, false, 0});
+    for (uint32_t i = 0; !status && i < options->rename_count; i++) {
+        status = CHECK_ARGUMENTS(error, {"rename", &options->rename[i].to, true, 1});
+        if (!status)
+            status = check_patterns(&options->rename[i].from, 1, "rename", error);
+    }
     return status;
 }
 

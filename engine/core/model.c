@@ -1,5 +1,6 @@
 #include "core/model.h"
 
+#include "core/argument.h"
 #include "core/digest.h"
 #include "core/pattern.h"
 
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HASH_NONFATAL_OOM 1 /* an element that was not added has no table then */
 #include <uthash.h>
 
 /* Names are found by a hash of "fqn\0slot". */
@@ -78,7 +80,21 @@ static enum reshard_status add_name(struct name_entry **table, const char *fqn, 
     entry->key_bytes = name_key(fqn, slot, entry->key);
     entry->tensor = tensor;
     HASH_ADD_KEYPTR(hh, *table, entry->key, entry->key_bytes, entry);
+    if (!entry->hh.tbl) {
+        free(entry->key);
+        free(entry);
+        return RESHARD_ENOMEM;
+    }
     return RESHARD_OK;
+}
+
+static void forget_name(struct name_entry **table, const char *fqn)
+{
+    struct name_entry *entry = find_name(*table, fqn, "");
+
+    HASH_DEL(*table, entry);
+    free(entry->key);
+    free(entry);
 }
 
 static void free_names(struct name_entry **table)
@@ -103,6 +119,8 @@ static bool grow(void **array, uint32_t count, size_t size)
 
     if (count & (count - 1))
         return true;
+    if (count > UINT32_MAX / 2)
+        return false;
     grown = reallocarray(*array, count ? 2 * (size_t)count : 1, size);
     if (grown)
         *array = grown;
@@ -134,12 +152,24 @@ static enum reshard_status unit_index(struct reshard_model *model, const char *n
     return RESHARD_OK;
 }
 
+/* Forget the last unit, which nothing is of. */
+static void drop_unit(struct reshard_model *model)
+{
+    char *name = model->unit[--model->unit_count];
+
+    forget_name(&model->units, name);
+    free(name);
+}
+
 enum reshard_status reshard_model_open(struct reshard_model **out)
 {
-    struct reshard_model *model = calloc(1, sizeof *model);
+    struct reshard_model *model;
     uint32_t root;
 
+    if (!out)
+        return RESHARD_EINVAL;
     *out = NULL;
+    model = calloc(1, sizeof *model);
     if (!model)
         return RESHARD_ENOMEM;
     if (unit_index(model, "", &root)) {
@@ -258,14 +288,18 @@ enum reshard_status reshard_model_add_role(struct reshard_model *model, const ch
                                            enum reshard_other_world other_world,
                                            struct reshard_error *error)
 {
-    struct reshard_tensor tensor = {.fqn = fqn,
-                                    .slot = "",
-                                    .dtype = dtype,
-                                    .shape = *shape,
-                                    .role = role,
-                                    .other_world = other_world};
-    enum reshard_status status = model_check_name("tensor", fqn, false, error);
+    struct reshard_tensor tensor = {
+        .fqn = fqn, .slot = "", .dtype = dtype, .role = role, .other_world = other_world};
+    enum reshard_status status =
+        CHECK_ARGUMENTS(error, ARGUMENT(model), ARGUMENT(fqn), ARGUMENT(unit), ARGUMENT(shape));
+    uint32_t units;
 
+    if (status)
+        return status;
+    tensor.shape = *shape;
+    tensor.like = tensor.parameter = model->tensor_count;
+    units = model->unit_count;
+    status = model_check_name("tensor", fqn, false, error);
     if (!status)
         status = model_check_name("unit", unit, true, error);
     if (!status && find_name(model->names, fqn, ""))
@@ -276,8 +310,12 @@ enum reshard_status reshard_model_add_role(struct reshard_model *model, const ch
         status = check_role(&tensor, error);
     if (!status)
         status = unit_index(model, unit, &tensor.unit);
-    tensor.like = tensor.parameter = model->tensor_count;
-    return status ? status : append(model, &tensor);
+    if (status)
+        return status;
+    status = append(model, &tensor);
+    if (status && model->unit_count > units)
+        drop_unit(model);
+    return status;
 }
 
 enum reshard_status reshard_model_add(struct reshard_model *model, const char *fqn,
@@ -386,14 +424,20 @@ enum reshard_status reshard_model_add_state(struct reshard_model *model, const c
                                             const struct reshard_slot *slot,
                                             struct reshard_error *error)
 {
-    const struct name_entry *known = find_name(model->names, fqn, "");
-    enum reshard_status status = model_check_name("slot", slot->slot, false, error);
+    enum reshard_status status =
+        CHECK_ARGUMENTS(error, ARGUMENT(model), ARGUMENT(fqn), ARGUMENT(slot));
     const struct reshard_tensor *parameter;
+    const struct name_entry *known;
     struct reshard_tensor tensor;
     const char *fault;
 
+    if (!status)
+        status = CHECK_ARGUMENTS(error, ARGUMENT(slot->slot));
+    if (!status)
+        status = model_check_name("slot", slot->slot, false, error);
     if (status)
         return status;
+    known = find_name(model->names, fqn, "");
     parameter = known ? &model->tensor[known->tensor] : NULL;
     if (!parameter || strcmp(parameter->fqn, fqn) != 0 ||
         !reshard_role_is_parameter(parameter->role))
@@ -426,7 +470,11 @@ enum reshard_status reshard_model_add_slot(struct reshard_model *model, const ch
                                            struct reshard_error *error)
 {
     struct reshard_slot state = {.slot = slot, .dtype = dtype};
+    const enum reshard_status status = CHECK_ARGUMENTS(
+        error, ARGUMENT(slot), {"shape", parameter_like ? slot : (const void *)shape, false, 0});
 
+    if (status)
+        return status;
     if (!parameter_like) {
         state.slot_class = shape->ndim ? RESHARD_CLASS_REPLICATED : RESHARD_CLASS_SCALAR;
         state.shape = *shape;
@@ -449,13 +497,17 @@ struct reshard_slot reshard_tensor_slot(const struct reshard_model *model,
 enum reshard_status reshard_model_tie(struct reshard_model *model, const char *alias,
                                       const char *of, struct reshard_error *error)
 {
-    const struct name_entry *target = find_name(model->names, of, "");
-    enum reshard_status status = model_check_name("tie", alias, false, error);
+    enum reshard_status status =
+        CHECK_ARGUMENTS(error, ARGUMENT(model), ARGUMENT(alias), ARGUMENT(of));
+    const struct name_entry *target;
     enum reshard_role role;
     char *copy;
 
+    if (!status)
+        status = model_check_name("tie", alias, false, error);
     if (status)
         return status;
+    target = find_name(model->names, of, "");
     if (!target)
         return reshard_error_set(error, RESHARD_EINVAL, "'%s' is tied to '%s', which is unknown",
                                  alias, of);
@@ -510,8 +562,11 @@ const struct reshard_tie *reshard_model_tie_at(const struct reshard_model *model
 enum reshard_status reshard_model_find(const struct reshard_model *model, const char *fqn,
                                        const char *slot, uint32_t *out)
 {
-    const struct name_entry *entry = find_name(model->names, fqn, "");
+    const struct name_entry *entry;
 
+    if (!model || !fqn || !slot || !out)
+        return RESHARD_EINVAL;
+    entry = find_name(model->names, fqn, "");
     /* An alias has the slots of the tensor that it names. */
     if (entry && slot[0])
         entry = find_name(model->names, model->tensor[entry->tensor].fqn, slot);
@@ -573,6 +628,8 @@ enum reshard_status reshard_model_copy(struct reshard_model **out,
 {
     enum reshard_status status = reshard_model_open(out);
 
+    if (!status && !model)
+        status = RESHARD_EINVAL;
     for (uint32_t i = 0; !status && i < model->tensor_count; i++)
         if (!saved_only || reshard_role_is_saved(model->tensor[i].role))
             status = copy_tensor(*out, model, &model->tensor[i]);
@@ -581,7 +638,7 @@ enum reshard_status reshard_model_copy(struct reshard_model **out,
         if (!saved_only || reshard_role_is_saved(tensor->role))
             status = reshard_model_tie(*out, model->tie[i].alias, tensor->fqn, NULL);
     }
-    if (status) {
+    if (status && out) {
         reshard_model_close(*out);
         *out = NULL;
     }

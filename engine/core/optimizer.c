@@ -1,5 +1,6 @@
 #include "core/optimizer.h"
 
+#include "core/argument.h"
 #include "core/pattern.h"
 
 #include <string.h>
@@ -166,13 +167,32 @@ static enum reshard_status add_slots(struct reshard_model *model,
     return status;
 }
 
+/* Names and patterns are there. */
+static enum reshard_status check_groups(const struct reshard_optimizer *optimizer,
+                                        struct reshard_error *error)
+{
+    const struct reshard_optimizer_group *group = optimizer->group;
+    enum reshard_status status = RESHARD_OK;
+
+    if (optimizer->group_count > 0)
+        status = CHECK_ARGUMENTS(error, ARGUMENT(optimizer->group));
+    for (uint32_t g = 0; !status && g < optimizer->group_count; g++)
+        status = CHECK_ARGUMENTS(error, ARGUMENT_LIST(group[g].pattern, group[g].pattern_count));
+    return status;
+}
+
 enum reshard_status reshard_optimizer_extend(struct reshard_model *model,
                                              const struct reshard_optimizer *optimizer,
                                              struct reshard_error *error)
 {
-    const uint32_t count = reshard_model_tensor_count(model);
-    enum reshard_status status = RESHARD_OK;
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(model), ARGUMENT(optimizer));
+    uint32_t count;
 
+    if (!status)
+        status = check_groups(optimizer, error);
+    if (status)
+        return status;
+    count = reshard_model_tensor_count(model);
     if (optimizer->name == RESHARD_OPTIMIZER_NONE)
         return RESHARD_OK;
     for (uint32_t i = 0; i < count; i++)

@@ -1,5 +1,6 @@
 #include "core/rekey.h"
 
+#include "core/argument.h"
 #include "core/pattern.h"
 
 #include <inttypes.h>
@@ -150,11 +151,19 @@ enum reshard_status reshard_rekey(struct reshard_model **model_out,
                                   const struct reshard_groups *groups, enum reshard_keys to,
                                   const struct reshard_groups *names, struct reshard_error *error)
 {
-    enum reshard_status status = reshard_groups_check(groups, model, error);
-    const bool is_so_already = reshard_groups_keys(groups) == to;
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(model_out), ARGUMENT(groups_out),
+                                                 ARGUMENT(model), ARGUMENT(groups));
+    bool is_so_already;
 
+    if (status)
+        return status;
     *model_out = NULL;
     *groups_out = NULL;
+    is_so_already = reshard_groups_keys(groups) == to;
+    if (!is_so_already && to == RESHARD_KEYS_NAMES)
+        status = CHECK_ARGUMENTS(error, ARGUMENT(names));
+    if (!status)
+        status = reshard_groups_check(groups, model, error);
     if (!status && !is_so_already && to == RESHARD_KEYS_NAMES)
         status = check_names(groups, names, error);
     if (!status)
@@ -233,9 +242,13 @@ static const char *after_prefix(enum reshard_key_kind kind, const char *text)
 enum reshard_status reshard_key_parse(const char *text, enum reshard_key_kind *kind, char *fqn,
                                       char *name, struct reshard_error *error)
 {
-    const char *rest = after_prefix(RESHARD_KEY_STATE, text);
-    const char *dot;
+    const enum reshard_status status =
+        CHECK_ARGUMENTS(error, ARGUMENT(text), ARGUMENT(kind), ARGUMENT(fqn), ARGUMENT(name));
+    const char *rest, *dot;
 
+    if (status)
+        return status;
+    rest = after_prefix(RESHARD_KEY_STATE, text);
     *kind = rest ? RESHARD_KEY_STATE : RESHARD_KEY_PARAM_GROUP;
     if (!rest)
         rest = after_prefix(RESHARD_KEY_PARAM_GROUP, text);
@@ -290,10 +303,13 @@ enum reshard_status reshard_key_resolve(const struct reshard_model *model, const
                                         uint32_t *tensor, struct reshard_error *error)
 {
     struct meaning meaning = {model, text, false, 0, error};
-    const char *rest = after_prefix(RESHARD_KEY_STATE, text);
-    enum reshard_status status = RESHARD_OK;
+    enum reshard_status status =
+        CHECK_ARGUMENTS(error, ARGUMENT(model), ARGUMENT(text), ARGUMENT(tensor));
+    const char *rest = status ? NULL : after_prefix(RESHARD_KEY_STATE, text);
     char fqn[RESHARD_NAME_MAX], slot[RESHARD_NAME_MAX];
 
+    if (status)
+        return status;
     if (!rest)
         return reshard_error_set(error, RESHARD_EINVAL, "'%.200s' does not begin with state.",
                                  text);

@@ -1,5 +1,7 @@
 #include "parallel/state.h"
 
+#include "core/argument.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,13 +35,17 @@ struct reshard_state {
 enum reshard_status reshard_state_open(struct reshard_state **out,
                                        const struct reshard_layout *layout, uint64_t rank)
 {
-    const struct reshard_model *model = reshard_layout_model(layout);
-    const uint32_t tensors = reshard_model_tensor_count(model);
+    const struct reshard_model *model;
     struct reshard_state *state;
+    size_t tensors;
 
-    *out = NULL;
-    if (rank >= reshard_layout_holders(layout))
+    if (!out)
         return RESHARD_EINVAL;
+    *out = NULL;
+    if (!layout || rank >= reshard_layout_holders(layout))
+        return RESHARD_EINVAL;
+    model = reshard_layout_model(layout);
+    tensors = reshard_model_tensor_count(model);
     state = calloc(1, sizeof *state);
     if (!state)
         return RESHARD_ENOMEM;
@@ -62,8 +68,11 @@ enum reshard_status reshard_state_open(struct reshard_state **out,
 enum reshard_status reshard_state_set_device(struct reshard_state *state,
                                              const struct reshard_device *device)
 {
-    const uint32_t tensors = reshard_model_tensor_count(reshard_layout_model(state->layout));
+    uint32_t tensors;
 
+    if (!state)
+        return RESHARD_EINVAL;
+    tensors = reshard_model_tensor_count(reshard_layout_model(state->layout));
     for (uint32_t t = 0; t < tensors; t++)
         if (state->memory[t].bound)
             return RESHARD_EINVAL;
@@ -102,12 +111,18 @@ enum reshard_status reshard_state_bind(struct reshard_state *state, const char *
                                        const char *slot, void *data, uint64_t bytes,
                                        struct reshard_error *error)
 {
-    const struct reshard_model *model = reshard_layout_model(state->layout);
-    const char *const gap = slot[0] ? " slot " : "";
-    const uint32_t tie = slot[0] ? UINT32_MAX : find_tie(model, fqn);
+    const enum reshard_status status =
+        CHECK_ARGUMENTS(error, ARGUMENT(state), ARGUMENT(fqn), ARGUMENT(slot));
+    const struct reshard_model *model;
     struct tensor_memory *memory;
-    uint32_t tensor;
+    uint32_t tensor, tie;
+    const char *gap;
 
+    if (status)
+        return status;
+    model = reshard_layout_model(state->layout);
+    gap = slot[0] ? " slot " : "";
+    tie = slot[0] ? UINT32_MAX : find_tie(model, fqn);
     if (reshard_model_find(model, fqn, slot, &tensor))
         return reshard_error_set(error, RESHARD_ENOENT, "the model has no tensor '%s'%s%s", fqn,
                                  gap, slot);
@@ -151,7 +166,7 @@ static enum reshard_status find_flat(struct reshard_state *state, uint32_t t, ui
             return RESHARD_OK;
         }
     }
-    grown = reallocarray(state->flat, state->flat_count + 1, sizeof *grown);
+    grown = reallocarray(state->flat, (size_t)state->flat_count + 1, sizeof *grown);
     if (!grown)
         return RESHARD_ENOMEM;
     state->flat = grown;
@@ -178,9 +193,12 @@ static enum reshard_status allocate_flat(struct reshard_state *state, uint32_t t
 
 enum reshard_status reshard_state_allocate(struct reshard_state *state, struct reshard_error *error)
 {
-    const struct reshard_model *model = reshard_layout_model(state->layout);
-    enum reshard_status status = RESHARD_OK;
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(state));
+    const struct reshard_model *model;
 
+    if (status)
+        return status;
+    model = reshard_layout_model(state->layout);
     if (state->device)
         return reshard_error_set(error, RESHARD_EINVAL,
                                  "a state on a device cannot allocate: bind its memory");
@@ -224,10 +242,11 @@ void *reshard_state_flat(const struct reshard_state *state, uint32_t tensor, uin
 enum reshard_status reshard_state_check_tensor(const struct reshard_state *state, uint32_t tensor,
                                                struct reshard_error *error)
 {
+    const enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(state));
     char name[RESHARD_TENSOR_TEXT_MAX];
 
-    if (!state->memory[tensor].bytes || state->memory[tensor].data)
-        return RESHARD_OK;
+    if (status || !state->memory[tensor].bytes || state->memory[tensor].data)
+        return status;
     return reshard_error_set(
         error, RESHARD_EINVAL, "tensor %s has no memory bound",
         reshard_tensor_print(reshard_model_tensor(reshard_layout_model(state->layout), tensor),
@@ -237,8 +256,8 @@ enum reshard_status reshard_state_check_tensor(const struct reshard_state *state
 enum reshard_status reshard_state_check(const struct reshard_state *state, enum reshard_part part,
                                         struct reshard_error *error)
 {
-    const struct reshard_model *model = reshard_layout_model(state->layout);
-    enum reshard_status status = RESHARD_OK;
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(state));
+    const struct reshard_model *model = status ? NULL : reshard_layout_model(state->layout);
 
     for (uint32_t t = 0; !status && t < reshard_model_tensor_count(model); t++)
         if (reshard_part_has(part, reshard_model_tensor(model, t)) && !state->memory[t].absent)
@@ -301,8 +320,8 @@ static const struct tensor_memory *tied_memory(const struct reshard_state *state
 enum reshard_status reshard_state_check_ties(const struct reshard_state *state, const bool *chosen,
                                              struct reshard_error *error)
 {
-    const struct reshard_model *model = reshard_layout_model(state->layout);
-    enum reshard_status status = RESHARD_OK;
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(state));
+    const struct reshard_model *model = status ? NULL : reshard_layout_model(state->layout);
 
     for (uint32_t i = 0; !status && i < reshard_model_tie_count(model); i++) {
         const struct reshard_tie *tie = reshard_model_tie_at(model, i);
@@ -322,8 +341,8 @@ enum reshard_status reshard_state_check_ties(const struct reshard_state *state, 
 
 enum reshard_status reshard_state_fill_ties(const struct reshard_state *state, const bool *chosen)
 {
-    const uint32_t ties = reshard_model_tie_count(reshard_layout_model(state->layout));
-    enum reshard_status status = RESHARD_OK;
+    enum reshard_status status = state ? RESHARD_OK : RESHARD_EINVAL;
+    const uint32_t ties = state ? reshard_model_tie_count(reshard_layout_model(state->layout)) : 0;
 
     for (uint32_t i = 0; !status && i < ties; i++) {
         const struct tensor_memory *memory = tied_memory(state, chosen, i);
