@@ -19,8 +19,8 @@ set(RESHARD_CMAKE_SUBDIR ${CMAKE_INSTALL_LIBDIR}/cmake/reshard)
 set(PUBLIC_HEADERS
     reshard.h
     core/box.h core/device.h core/dtype.h core/form.h core/formula.h core/groups.h core/layout.h core/manifest.h
-    core/match.h core/mesh.h core/model.h core/optimizer.h core/rekey.h core/rename.h core/status.h
-    core/store.h
+    core/match.h core/mesh.h core/model.h core/notes.h core/optimizer.h core/rekey.h core/rename.h core/status.h
+    core/store.h core/token.h
     parallel/environment.h parallel/exchange.h parallel/group.h parallel/host.h parallel/latest.h
     parallel/load.h parallel/proof.h parallel/report.h parallel/save.h parallel/state.h)
 

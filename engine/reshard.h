@@ -33,6 +33,7 @@
 #include "core/match.h"
 #include "core/mesh.h"
 #include "core/model.h"
+#include "core/notes.h"
 #include "core/optimizer.h"
 #include "core/rekey.h"
 #include "core/status.h"

@@ -57,6 +57,8 @@ static struct reshard_groups *make_groups(void)
     return groups;
 }
 
+#define TOKEN "0123456789abcdef0123456789abcdef"
+static struct reshard_note notes[] = {{"job", "17"}, {"code\n", "\"a\"\\\t\xc3\xa9"}};
 static uint64_t digests[] = {1, 0x995dc9bbdf1939fa, 0, UINT64_MAX, 5};
 static struct manifest_file files[] = {{"rank-00000.h5", 0, 20480, 0xabc},
                                        {"rank-00005.h5", 5, INT64_MAX, 0}};
@@ -65,6 +67,9 @@ static struct manifest make_manifest(void)
 {
     return (struct manifest){.step = 7,
                              .world = 6,
+                             .token = TOKEN,
+                             .note_count = 2,
+                             .note = notes,
                              .layout = {.kind = RESHARD_LAYOUT_FSDP1,
                                         .replicate = 2,
                                         .shard = 3,
@@ -139,6 +144,12 @@ START_TEST(what_is_encoded_is_decoded)
     ck_assert_msg(status == RESHARD_OK, "%s", error.text);
     ck_assert_uint_eq(again.step, 7);
     ck_assert_uint_eq(again.world, 6);
+    ck_assert_str_eq(again.token, TOKEN);
+    ck_assert_uint_eq(again.note_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_str_eq(again.note[i].key, notes[i].key);
+        ck_assert_str_eq(again.note[i].text, notes[i].text);
+    }
     ck_assert_int_eq(again.layout.kind, RESHARD_LAYOUT_FSDP1);
     ck_assert(again.layout.replicate == 2 && again.layout.shard == 3 && again.layout.orig_params);
     ck_assert_int_eq(again.layout.forward, RESHARD_DTYPE_BF16);
@@ -194,11 +205,10 @@ END_TEST
 
 START_TEST(a_manifest_of_nothing_is_a_manifest)
 {
-    struct manifest manifest = MANIFEST_INIT;
+    struct manifest manifest = {.world = 1, .token = TOKEN};
     struct manifest again;
     struct reshard_error error = RESHARD_ERROR_INIT;
     size_t bytes;
-    manifest.world = 1;
     ck_assert_int_eq(reshard_model_open(&manifest.model), RESHARD_OK);
     char *const text = encode(&manifest, &bytes);
     const enum reshard_status status = manifest_decode(&again, text, bytes, NAME, &error);
@@ -206,7 +216,20 @@ START_TEST(a_manifest_of_nothing_is_a_manifest)
     ck_assert_uint_eq(again.file_count, 0);
     ck_assert_ptr_null(again.groups);
     ck_assert_ptr_null(strstr(text, "optimizer"));
+    ck_assert_ptr_null(strstr(text, "notes"));
+    ck_assert(!again.note && again.note_count == 0);
     manifest_release(&again);
+    free(text);
+}
+END_TEST
+
+START_TEST(token_and_notes_stand_after_the_world_as_specified)
+{
+    char *const text = encode_good();
+    ck_assert_ptr_nonnull(strstr(text, "\n  \"version\": 2,\n  \"step\": 7,\n  \"world\": 6,\n"
+                                       "  \"domains\": [\"" TOKEN "\"],\n"
+                                       "  \"notes\": {\n    \"job\": \"17\",\n    \"code\\u000a\": "
+                                       "\"\\\"a\\\"\\\\\\u0009\xc3\xa9\"\n  },\n  \"layout\": "));
     free(text);
 }
 END_TEST
@@ -259,7 +282,7 @@ END_TEST
 START_TEST(groups_keyed_by_ids_are_of_a_model_keyed_by_ids)
 {
     static const struct reshard_shape shape = {1, {3}};
-    struct manifest manifest = {.world = 1, .digest = digests};
+    struct manifest manifest = {.world = 1, .token = TOKEN, .digest = digests};
     struct manifest again;
     size_t bytes;
     ck_assert_int_eq(reshard_model_open(&manifest.model), RESHARD_OK);
@@ -286,7 +309,7 @@ START_TEST(what_no_manifest_may_say_is_not_encoded)
 {
     char *text;
     size_t bytes;
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 10; i++) {
         struct manifest manifest = make_manifest();
         struct manifest_file bad[] = {files[0], files[1]};
         manifest.file = bad;
@@ -303,6 +326,10 @@ START_TEST(what_no_manifest_may_say_is_not_encoded)
                 .kind = RESHARD_LAYOUT_DDP, .replicate = 2, .shard = 3};
         else if (i == 5)
             bad[0].bytes = 0;
+        else if (i == 8)
+            manifest.token[0] = '\0';
+        else if (i == 9)
+            manifest.token[31] = 'A';
         else if (i == 6)
             ck_assert(!reshard_groups_add_member(manifest.groups, 1, "none", NULL));
         else
@@ -345,9 +372,23 @@ static const struct {
 } hostile[] = {
     {"\"format\": \"reshard\"", "\"format\": \"other\"", "format: 'other'"},
     {"\"format\": \"reshard\",", "", "format: a string is needed"},
-    {"\"version\": 1", "\"version\": 2", "version: 2; this release reads version 1"},
-    {"\"version\": 1", "\"version\": \"1\"", "version: an integer"},
-    {"\"version\": 1", "\"version\": 1.0", "version: an integer"},
+    {"\"version\": 2", "\"version\": 1", "version: version 1; this release reads version 2"},
+    {"\"version\": 2", "\"version\": 3", "version 3 is newer than this release reads (2)"},
+    {"\"version\": 2", "\"version\": \"2\"", "version: an integer"},
+    {"\"version\": 2", "\"version\": 2.0", "version: an integer"},
+    {"\"domains\"", "\"domain\"", "domain: no such member in version 2"},
+    {"  \"domains\": [\"" TOKEN "\"],\n", "", "domains: an array is needed"},
+    {"[\"" TOKEN "\"]", "[]", "domains: 0 of them; this release reads checkpoints of one"},
+    {"[\"" TOKEN "\"]", "[\"" TOKEN "\", \"" TOKEN "\"]", "domains: 2 of them"},
+    {"[\"" TOKEN "\"]", "[7]", "domains: a string of 32 lower-case"},
+    {"[\"0", "[\"", "domains: a string of 32 lower-case"},
+    {"[\"0", "[\"00", "domains: a string of 32 lower-case"},
+    {"[\"0123456789a", "[\"0123456789A", "domains: a string of 32 lower-case"},
+    {"\"notes\": {", "\"notes\": [], \"x\": {", "x: no such member"},
+    {"\"job\": \"17\"", "\"job\": 17", "notes: 'job' is no string"},
+    {"\"job\": \"17\"", "\"\": \"17\"", "notes: the name of a note is empty"},
+    {"\"job\": \"17\"", "\"job\": \"17\", \"job\": \"18\"", "duplicate"},
+    {"\"job\": \"17\"", "\"job\": \"1\\u00007\"", "line"},
     {"\"step\": 7", "\"step\": -1", "step: an integer of at least 0"},
     {"\"step\": 7", "\"step\": 9223372036854775808", "line 4"},
     {"\"step\": 7", "\"step\": 7, \"step\": 7", "duplicate"},
@@ -423,6 +464,85 @@ static const struct {
      "optimizer.groups: 'h.0.weight' of group 'decay' is no parameter: its role is buffer"},
 };
 
+/* Notes of that many, the last one with a key and a text of so many bytes. */
+static enum reshard_status encode_notes(uint64_t count, size_t key_bytes, size_t text_bytes,
+                                        char **text)
+{
+    struct manifest manifest = {.world = 1, .token = TOKEN, .note_count = count};
+    char keys[300][8];
+    char *const key = calloc(1, key_bytes + 1);
+    char *const last = calloc(1, text_bytes + 1);
+    size_t bytes;
+    ck_assert(key && last && count <= 300);
+    manifest.note = calloc(count, sizeof *manifest.note);
+    ck_assert(manifest.note && !reshard_model_open(&manifest.model));
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(keys[i], sizeof keys[i], "%zu", i);
+        manifest.note[i] = (struct reshard_note){keys[i], ""};
+    }
+    manifest.note[count - 1] =
+        (struct reshard_note){memset(key, 'k', key_bytes), memset(last, 't', text_bytes)};
+    const enum reshard_status status = manifest_encode(&manifest, text, &bytes);
+    reshard_model_close(manifest.model);
+    free(manifest.note);
+    free(last);
+    free(key);
+    return status;
+}
+
+START_TEST(notes_beyond_their_limits_are_refused_on_both_sides)
+{
+    static const struct {
+        uint64_t count;
+        size_t key, text;
+        bool good;
+    } cases[] = {{256, 1023, 65535, true},
+                 {257, 1, 1, false},
+                 {1, 1024, 1, false},
+                 {1, 0, 1, false},
+                 {1, 1, 65536, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct manifest again;
+        char *text = NULL;
+        const enum reshard_status status =
+            encode_notes(cases[i].count, cases[i].key, cases[i].text, &text);
+        ck_assert_int_eq(status, cases[i].good ? RESHARD_OK : RESHARD_EINVAL);
+        if (!cases[i].good)
+            continue;
+        ck_assert_int_eq(manifest_decode(&again, text, strlen(text), NAME, NULL), RESHARD_OK);
+        ck_assert_uint_eq(strlen(again.note[255].text), 65535);
+        manifest_release(&again);
+        /* One byte more than the last text may have, and one note more than there may be. */
+        char *const longer = with(text, "\": \"tt", "\": \"ttt");
+        assert_refused(longer, strlen(longer), "has 65536 bytes; at most 65535");
+        char *const more = with(text, "\"notes\": {", "\"notes\": {\"x\": \"\", ");
+        assert_refused(more, strlen(more), "notes: 257 of them; at most 256");
+        free(more);
+        free(longer);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(a_whole_manifest_of_another_version_is_told_from_a_damaged_one)
+{
+    struct manifest manifest;
+    char *const text = encode_good();
+    char *const newer = with(text, "\"version\": 2", "\"version\": 3");
+    char *const bad = with(text, "\"step\": 7", "\"step\": -7");
+    ck_assert_int_eq(manifest_decode(&manifest, newer, strlen(newer), NAME, NULL), RESHARD_EFORMAT);
+    ck_assert(manifest.foreign);
+    newer[strlen(newer) - TAIL_BYTES - 1] ^= 1; /* not by its CRC: nobody knows what it was */
+    ck_assert_int_eq(manifest_decode(&manifest, newer, strlen(newer), NAME, NULL), RESHARD_EFORMAT);
+    ck_assert(!manifest.foreign);
+    ck_assert_int_eq(manifest_decode(&manifest, bad, strlen(bad), NAME, NULL), RESHARD_EFORMAT);
+    ck_assert(!manifest.foreign);
+    free(bad);
+    free(newer);
+    free(text);
+}
+END_TEST
+
 START_TEST(each_break_of_the_format_is_refused_with_its_member)
 {
     char *const text = encode_good();
@@ -461,6 +581,9 @@ int main(void)
     tcase_add_test(texts, what_is_encoded_is_decoded);
     tcase_add_test(texts, a_decoded_manifest_encodes_to_the_same_bytes);
     tcase_add_test(texts, a_manifest_of_nothing_is_a_manifest);
+    tcase_add_test(texts, token_and_notes_stand_after_the_world_as_specified);
+    tcase_add_test(texts, notes_beyond_their_limits_are_refused_on_both_sides);
+    tcase_add_test(texts, a_whole_manifest_of_another_version_is_told_from_a_damaged_one);
     tcase_add_test(texts, an_entry_of_tensors_is_one_line_as_specified);
     tcase_add_test(texts, a_group_is_one_line_as_specified);
     tcase_add_test(texts, groups_without_anything_are_not_the_same_as_none);

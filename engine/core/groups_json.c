@@ -172,7 +172,7 @@ static enum reshard_status check_members(const struct reading *reading, const js
         while (known[k] && strcmp(known[k], key) != 0)
             k++;
         if (!known[k])
-            return refuse(reading, key, "no such member in version 1");
+            return refuse(reading, key, "no such member in this version");
     }
     return RESHARD_OK;
 }

@@ -172,7 +172,7 @@ static enum reshard_status check_members(const json_t *object, const char *where
         while (*name && strcmp(*name, key) != 0)
             name++;
         if (!*name)
-            return refuse(fault, where, key, "no such member in version 1");
+            return refuse(fault, where, key, "no such member in this version");
     }
     return RESHARD_OK;
 }

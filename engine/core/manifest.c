@@ -36,6 +36,11 @@ void manifest_release(struct manifest *manifest)
 {
     reshard_layout_options_release(&manifest->layout);
     reshard_model_close(manifest->model);
+    for (uint64_t i = 0; i < manifest->note_count; i++) {
+        free((char *)(uintptr_t)manifest->note[i].key);
+        free((char *)(uintptr_t)manifest->note[i].text);
+    }
+    free(manifest->note);
     free(manifest->digest);
     free(manifest->absent);
     free(manifest->file);
@@ -115,6 +120,23 @@ static void put_entry_start(struct output *to, uint64_t index)
 static void put_array_end(struct output *to, uint64_t count)
 {
     put(to, count ? "\n  ],\n" : "],\n");
+}
+
+/* One domain: the ranks that read one token. A save of several would list theirs after it. */
+static void put_domains(struct output *to, const char *token)
+{
+    put_format(to, "  \"domains\": [\"%s\"],\n", token);
+}
+
+static void put_notes(struct output *to, const struct manifest *manifest)
+{
+    for (uint64_t i = 0; i < manifest->note_count; i++) {
+        put(to, i ? ",\n    " : "  \"notes\": {\n    ");
+        put_string(to, manifest->note[i].key);
+        put(to, ": ");
+        put_string(to, manifest->note[i].text);
+    }
+    put(to, manifest->note_count ? "\n  },\n" : "");
 }
 
 static void put_layout(struct output *to, const struct reshard_layout_options *layout)
@@ -266,10 +288,14 @@ static bool file_is_valid(const struct manifest *manifest, uint64_t index)
 
 static bool manifest_is_valid(const struct manifest *manifest)
 {
+    char token[RESHARD_TOKEN_BYTES];
     const struct reshard_mesh mesh = reshard_layout_options_mesh(&manifest->layout);
     const uint64_t ranks = reshard_mesh_ranks(&mesh);
     if (manifest->step > INT64_MAX || ranks == 0 || manifest->world < ranks ||
         manifest->world > RESHARD_MESH_RANKS_MAX)
+        return false;
+    if (!token_parse(manifest->token, strnlen(manifest->token, sizeof manifest->token), token) ||
+        notes_check(manifest->note, manifest->note_count, NULL))
         return false;
     if (manifest->layout.kind == RESHARD_LAYOUT_DDP && manifest->layout.shard > 1)
         return false;
@@ -299,6 +325,8 @@ enum reshard_status manifest_encode(const struct manifest *manifest, char **out,
                "{\n  \"format\": \"reshard\",\n  \"version\": %d,\n  \"step\": %" PRIu64
                ",\n  \"world\": %" PRIu64 ",\n",
                MANIFEST_VERSION, manifest->step, manifest->world);
+    put_domains(&to, manifest->token);
+    put_notes(&to, manifest);
     put_layout(&to, &manifest->layout);
     put_units(&to, manifest->model);
     put_tensors(&to, manifest);

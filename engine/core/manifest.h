@@ -9,6 +9,8 @@
 #include "core/groups.h"
 #include "core/layout.h"
 #include "core/model.h"
+#include "core/notes.h"
+#include "core/token.h"
 
 #include <stddef.h>
 
@@ -33,12 +35,16 @@ struct manifest_file {
 struct manifest {
     uint64_t step;
     uint64_t world;
+    char token[RESHARD_TOKEN_BYTES]; /* of the save, and of its one storage domain */
+    uint64_t note_count;
+    struct reshard_note *note;            /* owned by a decoded manifest */
     struct reshard_layout_options layout; /* its rules are owned by a decoded manifest */
     struct reshard_model *model;          /* owned by a decoded manifest; see manifest_release */
     uint64_t *digest;                     /* one for each tensor of the model; 0 of absent ones */
     bool *absent; /* by tensor: a slot that is not there; NULL: none, of one to be encoded */
     uint64_t file_count;
-    struct manifest_file *file;    /* by rising writer */
+    struct manifest_file *file; /* by rising writer */
+    bool foreign; /* of one that was refused: it is whole by its CRC, and of another version */
     struct reshard_groups *groups; /* NULL when none were saved; owned by a decoded manifest */
 };
 
@@ -54,8 +60,9 @@ void manifest_file_name(uint64_t writer, char *name);
 /*
  * Local. The manifest's bytes in new memory, which the caller frees, with a zero byte after them
  * that `bytes` does not count. Equal manifests give equal bytes. EINVAL for what no manifest may
- * say: a mesh of more ranks than the world, a step beyond 63 bits, files out of order, tensors that
- * are not saved, groups whose members are no parameters of the model.
+ * say: a mesh of more ranks than the world, a step beyond 63 bits, no token, files out of order,
+ * tensors that are not saved, groups whose members are no parameters of the model, notes beyond
+ * their limits.
  */
 RESHARD_MUST_CHECK enum reshard_status manifest_encode(const struct manifest *manifest, char **out,
                                                        size_t *bytes);
@@ -63,7 +70,7 @@ RESHARD_MUST_CHECK enum reshard_status manifest_encode(const struct manifest *ma
 /*
  * Local. Decode and check everything that the format says: CRC first, then the JSON, every member
  * strictly. `name` is the file's path, for messages. EFORMAT with line or member and the reason;
- * `out` is empty then. A decoded layout's sizes are complete.
+ * `out` is empty then but for `foreign`. A decoded layout's sizes are complete.
  */
 RESHARD_MUST_CHECK enum reshard_status manifest_decode(struct manifest *out, const char *text,
                                                        size_t bytes, const char *name,

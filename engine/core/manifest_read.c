@@ -65,7 +65,7 @@ static enum reshard_status check_members(const struct decoder *reader, const jso
         while (*name && strcmp(*name, key) != 0)
             name++;
         if (!*name)
-            return refuse(reader, key, "no such member in version 1");
+            return refuse(reader, key, "no such member in version %d", MANIFEST_VERSION);
     }
     return RESHARD_OK;
 }
@@ -515,8 +515,59 @@ static enum reshard_status get_files(struct decoder *reader, const json_t *root,
     return RESHARD_OK;
 }
 
+/* The ranks that read one token, for each of the tokens: so far all of them. */
+static enum reshard_status get_domains(const struct decoder *reader, const json_t *root,
+                                       char out[RESHARD_TOKEN_BYTES])
+{
+    const json_t *domains;
+    const enum reshard_status status = get_array(reader, root, "domains", &domains);
+    if (status)
+        return status;
+    if (json_array_size(domains) != 1)
+        return refuse(reader, "domains", "%zu of them; this release reads checkpoints of one",
+                      json_array_size(domains));
+    const char *const token = json_string_value(json_array_get(domains, 0));
+    if (!token || !token_parse(token, strlen(token), out))
+        return refuse(reader, "domains", "a string of %d lower-case hexadecimal digits is needed",
+                      RESHARD_TOKEN_DIGITS);
+    return RESHARD_OK;
+}
+
+/* The caller's notes, which are not there when there are none. */
+static enum reshard_status get_notes(const struct decoder *reader, const json_t *notes,
+                                     struct manifest *out)
+{
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    const char *key;
+    json_t *value;
+    if (!notes)
+        return RESHARD_OK;
+    if (!json_is_object(notes) || json_object_size(notes) == 0)
+        return refuse(reader, "notes", "an object of 1 to %d strings is needed", RESHARD_NOTES_MAX);
+    if (json_object_size(notes) > RESHARD_NOTES_MAX)
+        return refuse(reader, "notes", "%zu of them; at most %d are possible",
+                      json_object_size(notes), RESHARD_NOTES_MAX);
+    out->note = calloc(json_object_size(notes), sizeof *out->note);
+    if (!out->note)
+        return out_of_memory(reader);
+    json_object_foreach((json_t *)(uintptr_t)notes, key, value)
+    {
+        struct reshard_note *const note = &out->note[out->note_count++];
+        if (!json_is_string(value))
+            return refuse(reader, "notes", "'%.64s' is no string", key);
+        note->key = strdup(key);
+        note->text = strdup(json_string_value(value));
+        if (!note->key || !note->text)
+            return out_of_memory(reader);
+    }
+    if (notes_check(out->note, out->note_count, &error))
+        return refuse(reader, "notes", "%.400s", error.text);
+    return RESHARD_OK;
+}
+
 /* `format` and `version` come before all else: another version may have any other members. */
-static enum reshard_status check_version(const struct decoder *reader, const json_t *root)
+static enum reshard_status check_version(const struct decoder *reader, const json_t *root,
+                                         bool *foreign)
 {
     const char *format;
     uint64_t version = 0;
@@ -530,9 +581,15 @@ static enum reshard_status check_version(const struct decoder *reader, const jso
     status = get_integer(reader, root, "version", 0, &version);
     if (status)
         return status;
-    if (version != MANIFEST_VERSION)
+    *foreign = version != MANIFEST_VERSION;
+    if (version > MANIFEST_VERSION)
         return refuse(reader, "version",
-                      "%" PRIu64 "; this release reads version %d, use the release that wrote it",
+                      "version %" PRIu64 " is newer than this release reads (%d); use the release "
+                      "that wrote it, or a later one",
+                      version, MANIFEST_VERSION);
+    if (version < MANIFEST_VERSION)
+        return refuse(reader, "version",
+                      "version %" PRIu64 "; this release reads version %d; no release wrote others",
                       version, MANIFEST_VERSION);
     return RESHARD_OK;
 }
@@ -540,16 +597,20 @@ static enum reshard_status check_version(const struct decoder *reader, const jso
 static enum reshard_status get_manifest(struct decoder *reader, const json_t *root,
                                         struct manifest *out)
 {
-    static const char *const known[] = {"format",    "version", "step",    "world",
-                                        "layout",    "units",   "tensors", "ties",
-                                        "optimizer", "files",   "crc64",   NULL};
-    enum reshard_status status = check_version(reader, root);
+    static const char *const known[] = {"format",    "version", "step",  "world",   "domains",
+                                        "notes",     "layout",  "units", "tensors", "ties",
+                                        "optimizer", "files",   "crc64", NULL};
+    enum reshard_status status = check_version(reader, root, &out->foreign);
     if (!status)
         status = check_members(reader, root, known);
     if (!status)
         status = get_integer(reader, root, "step", 0, &out->step);
     if (!status)
         status = get_integer(reader, root, "world", 1, &out->world);
+    if (!status)
+        status = get_domains(reader, root, out->token);
+    if (!status)
+        status = get_notes(reader, json_object_get(root, "notes"), out);
     if (!status)
         status = get_layout(reader, json_object_get(root, "layout"), &out->layout);
     if (status)
@@ -625,7 +686,10 @@ enum reshard_status manifest_decode(struct manifest *out, const char *text, size
     struct decoder reader = {name, "", error};
     status = get_manifest(&reader, root, out);
     json_decref(root);
-    if (status)
+    if (status) {
+        const bool foreign = out->foreign;
         manifest_release(out);
+        out->foreign = foreign;
+    }
     return status;
 }

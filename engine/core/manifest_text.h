@@ -9,6 +9,6 @@
 #define MANIFEST_TAIL_BEGIN "  \"crc64\": \""
 #define MANIFEST_TAIL_END "\"\n}\n"
 
-enum { MANIFEST_VERSION = 1 };
+enum { MANIFEST_VERSION = 2 };
 
 #endif

@@ -1,6 +1,9 @@
 #include "parallel/host.h"
 
+#include <errno.h>
 #include <sched.h>
+#include <string.h>
+#include <sys/random.h>
 
 /* Ranks often outnumber processors in tests: whoever waits lets the others run. */
 static int yielding_wait(struct reshard_host *host, MPI_Request *request)
@@ -19,6 +22,24 @@ struct reshard_host *reshard_host_real(void)
     static const struct reshard_host host = {&ops};
 
     return (struct reshard_host *)&host;
+}
+
+enum reshard_status host_random(struct reshard_host *host, void *bytes, size_t count,
+                                struct reshard_error *error)
+{
+    ssize_t done;
+
+    if (host->ops->random) {
+        host->ops->random(host, bytes, count);
+        return RESHARD_OK;
+    }
+    do
+        done = getrandom(bytes, count, 0);
+    while (done < 0 && errno == EINTR);
+    if (done != (ssize_t)count)
+        return reshard_error_set(error, RESHARD_EIO, "cannot draw a token: %s",
+                                 done < 0 ? strerror(errno) : "too few random bytes");
+    return RESHARD_OK;
 }
 
 void host_charge(struct reshard_host *host, enum reshard_work work, uint64_t bytes)

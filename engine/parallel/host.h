@@ -8,7 +8,10 @@
 #ifndef RESHARD_HOST_H
 #define RESHARD_HOST_H
 
+#include "core/status.h"
+
 #include <mpi.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -31,6 +34,8 @@ struct reshard_host_ops {
     void (*charge)(struct reshard_host *host, enum reshard_work work, uint64_t bytes);
     /* A phase of an operation ended, having moved that many bytes. NULL: nobody listens. */
     void (*phase)(struct reshard_host *host, const char *verb, const char *phase, uint64_t bytes);
+    /* Bytes that nobody has drawn before. NULL: the kernel's getrandom(). */
+    void (*random)(struct reshard_host *host, void *bytes, size_t count);
 };
 
 /* Implementations embed this first. */
@@ -40,6 +45,10 @@ struct reshard_host {
 
 /* Reality; stateless, shared by all. */
 struct reshard_host *reshard_host_real(void);
+
+/* EIO when the kernel has none. At most 256 bytes. */
+RESHARD_MUST_CHECK enum reshard_status host_random(struct reshard_host *host, void *bytes,
+                                                   size_t count, struct reshard_error *error);
 
 void host_charge(struct reshard_host *host, enum reshard_work work, uint64_t bytes);
 void host_phase(struct reshard_host *host, const char *verb, const char *phase, uint64_t bytes);

@@ -25,6 +25,7 @@ struct save {
     const struct reshard_save_options *options;
     struct store *store;
     struct staging staging;
+    char token[RESHARD_TOKEN_BYTES];
     struct arena_pieces pieces;
     uint64_t *contribution; /* by tensor: of this rank's memory */
     uint64_t *digest;       /* by tensor */
@@ -65,6 +66,21 @@ static enum reshard_status choose_tensors(struct save *save, struct reshard_erro
                                      reshard_layout_options(layout), error);
     save->model = save->own_model;
     save->layout = save->own_layout;
+    return status;
+}
+
+/* What this save is known by, from rank 0 to all. [collective] */
+static enum reshard_status agree_token(struct save *save, struct reshard_error *error)
+{
+    unsigned char random[RESHARD_TOKEN_RANDOM] = {0};
+    enum reshard_status status = RESHARD_OK;
+
+    if (reshard_group_rank(save->group) == 0)
+        status = host_random(group_host(save->group), random, sizeof random, error);
+    status = reshard_group_agree(save->group, status, error);
+    if (!status)
+        status = group_broadcast(save->group, random, sizeof random, error);
+    token_print(random, save->token);
     return status;
 }
 
@@ -115,24 +131,42 @@ static enum reshard_status check_memory(const struct save *save, struct reshard_
     return status ? status : reshard_state_check_ties(save->state, NULL, error);
 }
 
+/* What each rank sees for itself of what it was called with. Local. */
+static enum reshard_status check_call(struct save *save, const char *directory,
+                                      struct reshard_error *error)
+{
+    const enum reshard_status status = staging_open(&save->staging, directory, error);
+
+    return status ? status : notes_check(save->options->note, save->options->note_count, error);
+}
+
+/* That all ranks mean the same by it. [collective] */
+static enum reshard_status agree_options(const struct save *save, struct reshard_error *error)
+{
+    const struct reshard_save_options *options = save->options;
+    const struct group_value values[] = {
+        {options->step, "the step to save"},
+        {(uint64_t)options->replicas, "the policy for replicas"},
+        {options->groups ? reshard_groups_hash(options->groups) : 0,
+         "what the param groups to save hold"},
+        {notes_hash(options->note, options->note_count), "what the notes to save say"}};
+
+    return group_agree_values(save->group, values, sizeof values / sizeof *values, error);
+}
+
 /* All that must hold before anything is written. [collective] */
 static enum reshard_status prepare(struct save *save, const char *directory,
                                    struct reshard_error *error)
 {
-    const struct group_value values[] = {
-        {save->options->step, "the step to save"},
-        {(uint64_t)save->options->replicas, "the policy for replicas"},
-        {save->options->groups ? reshard_groups_hash(save->options->groups) : 0,
-         "what the param groups to save hold"}};
     enum reshard_status status =
-        reshard_group_agree(save->group, staging_open(&save->staging, directory, error), error);
+        reshard_group_agree(save->group, check_call(save, directory, error), error);
 
     if (!status)
         status = schema_agree(save->group, save->state, error);
     if (!status)
         status = reshard_group_agree(save->group, choose_tensors(save, error), error);
     if (!status)
-        status = group_agree_values(save->group, values, sizeof values / sizeof *values, error);
+        status = agree_options(save, error);
     if (!status && save->options->step > INT64_MAX)
         status = reshard_error_set(error, RESHARD_EINVAL, "a step must be below 2^63");
     if (!status)
@@ -143,6 +177,8 @@ static enum reshard_status prepare(struct save *save, const char *directory,
         status = reshard_group_agree(save->group, check_memory(save, error), error);
     if (!status)
         status = proof_cover(save->group, save->layout, error);
+    if (!status)
+        status = agree_token(save, error);
     if (!status)
         status = stage(save, error);
     return status;
@@ -312,9 +348,12 @@ static enum reshard_status publish(struct save *save, const struct file_record *
                                 .model = (struct reshard_model *)save->model,
                                 .digest = save->digest,
                                 .absent = save->absent,
-                                .groups = (struct reshard_groups *)save->options->groups};
+                                .groups = (struct reshard_groups *)save->options->groups,
+                                .note = (struct reshard_note *)save->options->note,
+                                .note_count = save->options->note_count};
     enum reshard_status status = list_files(records, &manifest);
 
+    memcpy(manifest.token, save->token, sizeof manifest.token);
     if (!status)
         status = write_index(save, &manifest, error);
     if (!status)

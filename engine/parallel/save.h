@@ -11,6 +11,7 @@
 #define RESHARD_SAVE_H
 
 #include "core/groups.h"
+#include "core/notes.h"
 #include "core/store.h"
 #include "parallel/group.h"
 #include "parallel/report.h"
@@ -35,6 +36,8 @@ struct reshard_save_options {
     enum reshard_replicas replicas;
     const struct reshard_groups *groups; /* the optimizer's param groups and entries, equal on all
                                             ranks; NULL: none are saved */
+    const struct reshard_note *note;     /* what to write into the manifest besides */
+    uint64_t note_count;
 };
 
 /*

@@ -81,6 +81,7 @@ static void texts_open(struct texts *texts)
     workload_train(manifest->model);
     tensors = reshard_model_tensor_count(manifest->model);
     manifest->step = 1;
+    memcpy(manifest->token, "0123456789abcdef0123456789abcdef", sizeof manifest->token);
     manifest->world = manifest->layout.shard = manifest->file_count = RANKS;
     manifest->digest = bench_memory(tensors * sizeof *manifest->digest, 1);
     manifest->file = calloc(RANKS, sizeof *manifest->file);
