@@ -14,7 +14,8 @@ extern "C" {
 #endif
 
 /* name, bytes, what it is (float: IEEE-like and trainable here), torch name, safetensors name or
- * NULL where that format has none. Order is part of no format; names are. */
+ * NULL where that format has none. The order is that of the trailers' tables
+ * (FORMAT.md, section 3). */
 #define RESHARD_DTYPE_MAP(X)                                                                       \
     X(F64, "f64", 8, RESHARD_KIND_FLOAT, "float64", "F64")                                         \
     X(F32, "f32", 4, RESHARD_KIND_FLOAT, "float32", "F32")                                         \
