@@ -323,41 +323,38 @@ static const struct {
     uint64_t block;
     const char *owners[5];
 } owned[] = {
-    /* bytes: w 32, 32, 16 on the first replica; rows 8, 8, 4 on the second; the column's 16 on
-     * rank 5, which has fewest; blocks 4, 4, 4 on the second replica again, which has 36 of the
-     * other's 80; then rank 3 is the first that has 12 */
+    /* along replicate: w's 80 bytes to the first, the rows' 20 to the second, the blocks' 12 to the
+     * second again; along replicate and shard: the column's 16, then the bytes */
     {"rows on 3, twice",
      {.kind = RESHARD_LAYOUT_FSDP2, .replicate = 2, .shard = 3},
      {2, {5, 4}},
      8,
-     {"0 1 2", "3 4 5", "5", "3 4 5", "3"}},
-    /* 40, 40, 20; the column's 16 make 36; 44, 44, 40 */
+     {"0 1 2", "3 4 5", "0", "3 4 5", "1"}},
     {"the same, owned by the first replica",
      {.kind = RESHARD_LAYOUT_FSDP2, .replicate = 2, .shard = 3, .owner = 1},
      {2, {5, 4}},
      8,
-     {"0 1 2", "0 1 2", "2", "0 1 2", "2"}},
-    /* 32 each; the row's 16 on rank 0; 8 each for the column; the blocks' 16 on rank 1 */
+     {"0 1 2", "0 1 2", "0", "0 1 2", "1"}},
+    /* the row's 16 bytes, the blocks' 16, and the rest */
     {"columns on 2",
      {.kind = RESHARD_LAYOUT_DDP, .tensor = 2, RULE(.tensor = CUT(1))},
      {2, {4, 4}},
      4,
      {"0 1", "0", "0 1", "1", "0"}},
-    /* shards of 6, 6 and 4 elements: 24, 24, 16; rows 2, 1 and 1: 32, 28, 20; the column's 16 on
-     * rank 2: 36; blocks 2, 1 and 1: 40, 32, 40 */
+    /* rows and blocks go through the flat cut; the column and the bytes are whole */
     {"flat on 3",
      {.kind = RESHARD_LAYOUT_FSDP1, .shard = 3},
      {2, {4, 4}},
      5,
-     {"0 1 2", "0 1 2", "2", "0 1 2", "1"}},
-    /* 16 each; rows are along shard alone, the first candidate has ranks 0 and 2: 24, 16, 24, 16;
-     * the column is along tensor alone, the first candidate has ranks 0 and 1: 32, 24, 24, 16; the
-     * blocks are whole, 16 on rank 3: 32, 24, 24, 32 */
+     {"0 1 2", "0 1 2", "0", "0 1 2", "1"}},
+    /* rows are along shard alone, the column along tensor alone, the blocks are whole, and the
+     * bytes
+     */
     {"columns by tensor, then flat",
      {.kind = RESHARD_LAYOUT_FSDP1, .shard = 2, .tensor = 2, RULE(.tensor = CUT(1))},
      {2, {4, 4}},
      4,
-     {"0 1 2 3", "0 2", "0 1", "3", "1"}},
+     {"0 1 2 3", "0 2", "0 1", "0", "1"}},
 };
 
 static struct reshard_model *open_owned(const struct reshard_shape *shape, uint64_t block)

@@ -403,37 +403,39 @@ START_TEST(boxes_that_are_given_are_held_by_rising_first_element)
     ck_assert_uint_eq(verify_rules_world_elements(rules, 0), 48 + 24);
     ck_assert_uint_eq(verify_rules_memory_elements(rules, 0, 3), 24);
     ck_assert(verify_rules_owns(rules, 0, 1) && !verify_rules_owns(rules, 0, 3));
-    /* 64, 96, 32 and 0 bytes of w; the 8 of b go to rank 3; then that one writes its set. */
-    ck_assert(verify_rules_owns(rules, 1, 3));
+    /* w and its exp_avg are dealt to the two that have a set; b, which is at a stage, and the step,
+     * which is not, each to all four. */
     ck_assert(verify_rules_owns(rules, 2, 3) && !verify_rules_owns(rules, 2, 1));
+    ck_assert(verify_rules_owns(rules, 2, 0) && verify_rules_owns(rules, 2, 2));
+    ck_assert(verify_rules_owns(rules, 1, 0) && verify_rules_owns(rules, 3, 0));
     verify_rules_close(rules);
 }
 END_TEST
 
 /* --- owners ----------------------------------------------------------------------------------- */
 
-START_TEST(the_candidate_whose_ranks_own_the_fewest_bytes_owns)
+START_TEST(the_largest_are_dealt_first_to_the_candidate_that_has_the_fewest_bytes)
 {
     struct verify_rules *rules;
 
-    make_tensor("a", 0, 3, 2,
-                -1); /* sharded over four, 2 replicas: ranks 0 to 3 own 8, 8, 8 and 0 bytes */
-    make_tensor("b", 0, -1); /* whole: the lowest rank that owns nothing, 3 */
-    make_tensor("c", 0, 3, -1)->role = VERIFY_BUFFER; /* 4 */
-    make_tensor("d", 0, 4, 1, -1);                    /* replica 0 owns 28, replica 1 owns 12 */
-    make_tensor("e", 0, 5, -1);                       /* 28 and 28: the lowest */
+    make_tensor("a", 0, 3, 2, -1); /* sharded over four, 2 replicas: 24 bytes, to the first */
+    make_tensor("b", 0, -1);       /* whole, like c, and smaller: rank 1's */
+    make_tensor("c", 0, 3, -1)->role = VERIFY_BUFFER; /* rank 0's */
+    make_tensor("d", 0, 4, 1, -1); /* 16 bytes, the third: the second has 20, the first 24 */
+    make_tensor("e", 0, 5, -1);    /* 20 bytes: the second's */
     make_mesh(VERIFY_FSDP2, 1, 2, 4, 1, 1);
     rules = make_rules();
     rules_expect_owners(rules, 0, "xxxx....");
-    rules_expect_owners(rules, 1, "...x....");
-    rules_expect_owners(rules, 2, "....x...");
+    rules_expect_owners(rules, 1, ".x......");
+    rules_expect_owners(rules, 2, "x.......");
     rules_expect_owners(rules, 3, "....xxxx");
-    rules_expect_owners(rules, 4, "xxxx....");
+    rules_expect_owners(rules, 4, "....xxxx");
     verify_rules_close(rules);
     made.layout.owner = 1;
     rules = make_rules();
     rules_expect_owners(rules, 0, "....xxxx");
-    rules_expect_owners(rules, 1, ".......x");
+    rules_expect_owners(rules, 1, ".....x..");
+    rules_expect_owners(rules, 2, "....x...");
     rules_expect_owners(rules, 4, "....xxxx");
     verify_rules_close(rules);
 }
@@ -454,8 +456,7 @@ START_TEST(candidates_are_chosen_along_the_free_dimensions_alone)
     rules = make_rules();
     rules_expect_owners(rules, 0, "xx..............");
     rules_expect_owners(rules, 1, "..x.............");
-    /* t = 0 owns 16 + 16 bytes, t = 1 owns 16 */
-    rules_expect_owners(rules, 2, ".x.x.x.x........");
+    rules_expect_owners(rules, 2, "x.x.x.x.........");
     ck_assert_uint_eq(verify_rules_world_elements(rules, 0), 8 * 4);
     ck_assert_uint_eq(verify_rules_world_elements(rules, 1), 4 * 4);
     ck_assert_uint_eq(verify_rules_world_elements(rules, 2), 4 * 2);
@@ -645,7 +646,7 @@ static Suite *suite(void)
     tcase_add_test(one, a_flat_parameter_is_of_what_the_other_cuts_have_left);
     tcase_add_test(one, stages_and_experts_have_flat_parameters_of_their_own);
     tcase_add_test(one, boxes_that_are_given_are_held_by_rising_first_element);
-    tcase_add_test(one, the_candidate_whose_ranks_own_the_fewest_bytes_owns);
+    tcase_add_test(one, the_largest_are_dealt_first_to_the_candidate_that_has_the_fewest_bytes);
     tcase_add_test(one, candidates_are_chosen_along_the_free_dimensions_alone);
     tcase_add_test(one, patterns_match_whole_names);
     tcase_add_test(one, a_cover_names_the_first_element_that_is_not_in_exactly_one_box);

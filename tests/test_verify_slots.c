@@ -438,18 +438,18 @@ START_TEST(cuts_that_do_not_count_leave_their_dimension_free)
 {
     struct verify_rules *rules;
 
-    make_tensor("w", 0, 3, 2, -1);                 /* fsdp2: 16 and 8 bytes; fsdp1: 12 and 12 */
-    make_state(0, "row", VERIFY_ROW, 3, -1);       /* 24 and 12; 20 and 16 */
-    make_state(0, "column", VERIFY_COLUMN, 2, -1); /* free: 24 and 20; 20 and 24 */
-    make_state(0, "absmax", VERIFY_BLOCKWISE, 2, -1)->block = 4; /* 28 and 24; 24 and 28 */
+    make_tensor("w", 0, 3, 2, -1); /* cut over both, as rows and blocks are */
+    make_state(0, "row", VERIFY_ROW, 3, -1);
+    make_state(0, "column", VERIFY_COLUMN, 2, -1); /* free: dealt to two, the larger first */
+    make_state(0, "absmax", VERIFY_BLOCKWISE, 2, -1)->block = 4;
     make_state(0, "last", VERIFY_PLAIN, 1, -1);
     make_mesh(_i ? VERIFY_FSDP1 : VERIFY_FSDP2, 1, 1, 2, 1, 1);
     rules = make_rules();
     rules_expect_owners(rules, 0, "xx");
     rules_expect_owners(rules, 1, "xx");
-    rules_expect_owners(rules, 2, ".x");
+    rules_expect_owners(rules, 2, "x.");
     rules_expect_owners(rules, 3, "xx");
-    rules_expect_owners(rules, 4, _i ? "x." : ".x");
+    rules_expect_owners(rules, 4, ".x");
     verify_rules_close(rules);
 }
 END_TEST
@@ -458,14 +458,14 @@ START_TEST(owners_of_rows_are_chosen_along_the_tensor_dimension_that_cuts_column
 {
     struct verify_rules *rules;
 
-    make_tensor("w", 0, 2, 3, -1);                 /* columns 0 1 and 2: 16 and 8 bytes */
-    make_state(0, "row", VERIFY_ROW, 2, -1);       /* tensor is free: rank 1's, 16 */
-    make_state(0, "column", VERIFY_COLUMN, 3, -1); /* cut: 24 and 20 */
-    make_state(0, "absmax", VERIFY_BLOCKWISE, 2, -1)->block = 3; /* free: rank 1's */
+    make_tensor("w", 0, 2, 3, -1);                 /* columns 0 1 and 2 */
+    make_state(0, "row", VERIFY_ROW, 2, -1);       /* tensor is free: the first of two */
+    make_state(0, "column", VERIFY_COLUMN, 3, -1); /* cut */
+    make_state(0, "absmax", VERIFY_BLOCKWISE, 2, -1)->block = 3; /* free: as large, the second */
     make_mesh(VERIFY_DDP, 1, 1, 1, 1, 2);
     make_setting("w", VERIFY_TENSOR, VERIFY_CUT, 1);
     rules = make_rules();
-    rules_expect_owners(rules, 1, ".x");
+    rules_expect_owners(rules, 1, "x.");
     rules_expect_owners(rules, 2, "xx");
     rules_expect_owners(rules, 3, ".x");
     ck_assert_uint_eq(verify_rules_world_elements(rules, 1), 4);

@@ -2,97 +2,75 @@
 
 #include <stdlib.h>
 
-/* Where an element lies among those of its dimension 0's holder; all that follow it up to the end
- * of the holder's stretch lie behind it. */
+/* Where an element lies among those of its dimension 0's holder. */
 static struct verify_passage pass_rows(const struct verify_blocking *blocking, uint64_t element)
 {
     const uint64_t inside = blocking->inside;
     struct verify_passage row;
 
     if (!blocking->rows)
-        return (struct verify_passage){element, blocking->elements, 0,
-                                       blocking->elements - element};
+        return (struct verify_passage){element, blocking->elements, 0};
     row = verify_deal_pass(&blocking->rows->dealing, element / inside);
     return (struct verify_passage){.position = row.position * inside + element % inside,
                                    .size = row.size * inside,
-                                   .holder = row.holder,
-                                   .alike = row.alike * inside - element % inside};
+                                   .holder = row.holder};
 }
 
-/* The entry of the flat parameter, and the data coordinate whose chunk has it. */
-static void pass_flat(const struct verify_blocking *blocking, struct verify_passage *passage)
-{
-    const uint64_t chunk = blocking->place.chunk;
-    const uint64_t entry = blocking->place.within + passage->position;
-    const uint64_t left = chunk - entry % chunk;
-
-    passage->holder = passage->holder * blocking->cut.ways + blocking->place.shard + entry / chunk;
-    if (left < passage->alike)
-        passage->alike = left;
-}
-
-/* Who has the first element of a block; and how many blocks on begin in the same stretch of
- * elements. */
-static struct verify_stretch stretch_at(const void *context, uint64_t block)
+/* Who has the first element of a block; of a flat parameter, the data coordinate too whose chunk
+ * has its entry. */
+static uint64_t holder_at(const void *context, uint64_t block)
 {
     const struct verify_blocking *blocking = context;
-    struct verify_passage passage = pass_rows(blocking, block * blocking->block);
+    const struct verify_passage passage = pass_rows(blocking, block * blocking->block);
+    const struct verify_flat_place *place = &blocking->place;
 
-    if (blocking->flat)
-        pass_flat(blocking, &passage);
-    return (struct verify_stretch){block, block + 1 + (passage.alike - 1) / blocking->block,
-                                   passage.holder};
+    if (!blocking->flat)
+        return passage.holder;
+    return passage.holder * blocking->cut.ways + place->shard +
+           (place->within + passage.position) / place->chunk;
 }
 
-static bool is_place(const struct verify_flat_place *a, const struct verify_flat_place *b)
+/* The first block that begins at an element or behind it. */
+static uint64_t block_from(const struct verify_blocking *blocking, uint64_t element)
 {
-    return a->elements == b->elements && a->chunk == b->chunk && a->shard == b->shard &&
-           a->within == b->within;
-}
-
-static bool is_blocking(const struct verify_blocking *a, const struct verify_blocking *b)
-{
-    return a->elements == b->elements && a->block == b->block && a->inside == b->inside &&
-           a->rows == b->rows && a->flat == b->flat && is_place(&a->place, &b->place) &&
-           a->cut.along == b->cut.along && a->cut.ways == b->cut.ways;
+    return element / blocking->block + (element % blocking->block != 0);
 }
 
 static struct verify_deal *make(const struct verify_blocking *blocking)
 {
-    struct verify_dealing dealing = {.size = 0};
+    struct verify_dealing dealing = {.size = block_from(blocking, blocking->elements)};
+    uint64_t edge[VERIFY_SECTIONS_MAX + 1] = {0, dealing.size};
+    uint32_t sections = 1;
 
-    if (blocking->rows)
-        dealing = blocking->rows->dealing;
-    dealing.size =
-        blocking->elements / blocking->block + (blocking->elements % blocking->block != 0);
-    dealing.section = NULL;
-    dealing.section_count = 0;
+    if (blocking->rows) {
+        sections = blocking->rows->sections;
+        for (uint32_t s = 0; s <= sections; ++s)
+            edge[s] = block_from(blocking, blocking->rows->edge[s] * blocking->inside);
+        dealing.cut_count = blocking->rows->dealing.cut_count;
+        for (uint32_t c = 0; c < dealing.cut_count; ++c)
+            dealing.cut[c] = blocking->rows->dealing.cut[c];
+    }
     if (blocking->flat)
         dealing.cut[dealing.cut_count++] = blocking->cut;
-    return verify_deal_make(&dealing, stretch_at, blocking);
+    return verify_deal_make(&dealing, holder_at, blocking, edge, sections);
 }
 
-const struct verify_deal *verify_blocks_of(struct verify_blocks **blocks,
-                                           const struct verify_blocking *blocking)
+const struct verify_deal *verify_blocks_add(struct verify_blocks **blocks,
+                                            const struct verify_blocking *blocking)
 {
-    struct verify_blocks *found = *blocks;
+    struct verify_blocks *added = calloc(1, sizeof *added);
 
-    while (found && !is_blocking(&found->blocking, blocking))
-        found = found->next;
-    if (found)
-        return found->deal;
-    found = calloc(1, sizeof *found);
-    if (!found)
+    if (!added)
         return NULL;
-    found->blocking = *blocking;
-    found->deal = make(blocking);
-    if (!found->deal) {
-        free(found);
+    added->blocking = *blocking;
+    added->deal = make(&added->blocking);
+    if (!added->deal) {
+        free(added);
         return NULL;
     }
-    found->next = *blocks;
-    *blocks = found;
-    return found->deal;
+    added->next = *blocks;
+    *blocks = added;
+    return added->deal;
 }
 
 void verify_blocks_close(struct verify_blocks *blocks)

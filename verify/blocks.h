@@ -1,9 +1,8 @@
 /*
- * Blocks of a parameter's elements, dealt out (FORMAT.md section 4, rule 9): block after block is
- * given to who has its first element. What comes of it is a deal of the one dimension of a
- * `blockwise` slot.
+ * Blocks of a parameter's elements, dealt out (FORMAT.md section 4, rule 9): a block is given to
+ * who has its first element. What comes of it is a deal of the one dimension of a `blockwise` slot.
  *
- * Slots that are dealt alike share it. Immutable once made.
+ * Immutable once made.
  */
 #ifndef VERIFY_BLOCKS_H
 #define VERIFY_BLOCKS_H
@@ -35,10 +34,9 @@ struct verify_blocks {
     struct verify_blocks *next;
 };
 
-/* Local. The deal of that blocking among those of *blocks, made where there is none yet; NULL
- * without memory. */
-const struct verify_deal *verify_blocks_of(struct verify_blocks **blocks,
-                                           const struct verify_blocking *blocking);
+/* Local. The deal of one more blocking among those of *blocks; NULL without memory. */
+const struct verify_deal *verify_blocks_add(struct verify_blocks **blocks,
+                                            const struct verify_blocking *blocking);
 void verify_blocks_close(struct verify_blocks *blocks); /* accepts NULL */
 
 #endif

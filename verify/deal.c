@@ -3,12 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void shorten(struct verify_passage *passage, uint64_t alike)
-{
-    if (alike < passage->alike)
-        passage->alike = alike;
-}
-
 /* torch.chunk's rule: chunks of ceil(n/W), the last ones short or empty. */
 static void pass_chunks(struct verify_passage *passage, uint64_t ways)
 {
@@ -19,7 +13,6 @@ static void pass_chunks(struct verify_passage *passage, uint64_t ways)
     passage->holder = passage->holder * ways + passage->position / chunk;
     passage->position -= before;
     passage->size = left < chunk ? left : chunk;
-    shorten(passage, passage->size - passage->position);
 }
 
 /* Each section by itself; what a coordinate has of them stands one after the other. */
@@ -40,12 +33,11 @@ static void pass_sections(struct verify_passage *passage, const struct verify_de
     passage->holder = passage->holder * ways + within / chunk;
     passage->position = before + within % chunk;
     passage->size /= ways;
-    shorten(passage, chunk - within % chunk);
 }
 
 struct verify_passage verify_deal_pass(const struct verify_dealing *dealing, uint64_t entry)
 {
-    struct verify_passage passage = {entry, dealing->size, 0, dealing->size - entry};
+    struct verify_passage passage = {entry, dealing->size, 0};
 
     for (uint32_t c = 0; c < dealing->cut_count; ++c) {
         const struct verify_cut *cut = &dealing->cut[c];
@@ -58,43 +50,16 @@ struct verify_passage verify_deal_pass(const struct verify_dealing *dealing, uin
     return passage;
 }
 
-static struct verify_stretch stretch_at(const void *context, uint64_t entry)
+static uint64_t holder_at(const void *context, uint64_t entry)
 {
-    const struct verify_passage passage = verify_deal_pass(context, entry);
-
-    return (struct verify_stretch){entry, entry + passage.alike, passage.holder};
-}
-
-/* Deal all entries; into `stretch` where it is not NULL, counting each holder's into `count` behind
- * its place. */
-static void deal_out(struct verify_deal *deal, verify_deal_at *at, const void *context)
-{
-    for (uint64_t entry = 0; entry < deal->dealing.size;) {
-        const struct verify_stretch stretch = at(context, entry);
-
-        if (deal->stretch)
-            deal->stretch[deal->first[stretch.holder]++] = stretch;
-        else
-            deal->first[stretch.holder + 1] += 1;
-        entry = stretch.end;
-    }
-}
-
-static bool is_dealing(const struct verify_dealing *a, const struct verify_dealing *b)
-{
-    bool same =
-        a->size == b->size && a->cut_count == b->cut_count && a->section_count == b->section_count;
-
-    for (uint32_t c = 0; same && c < a->cut_count; ++c)
-        same = a->cut[c].along == b->cut[c].along && a->cut[c].ways == b->cut[c].ways;
-    return same && (a->section_count == 0 ||
-                    memcmp(a->section, b->section, a->section_count * sizeof *a->section) == 0);
+    return verify_deal_pass(context, entry).holder;
 }
 
 struct verify_deal *verify_deal_make(const struct verify_dealing *dealing, verify_deal_at *at,
-                                     const void *context)
+                                     const void *context, const uint64_t *edge, uint32_t sections)
 {
-    struct verify_deal *deal = calloc(1, sizeof *deal);
+    const size_t bytes = ((size_t)sections + 1) * sizeof *edge;
+    struct verify_deal *deal = calloc(1, sizeof *deal + bytes);
 
     if (!deal)
         return NULL;
@@ -102,36 +67,23 @@ struct verify_deal *verify_deal_make(const struct verify_dealing *dealing, verif
     deal->holders = 1;
     for (uint32_t c = 0; c < dealing->cut_count; ++c)
         deal->holders *= dealing->cut[c].ways;
-    deal->first = calloc((size_t)deal->holders + 2, sizeof *deal->first);
-    if (!deal->first) {
-        verify_deals_close(deal);
-        return NULL;
-    }
-    deal_out(deal, at, context);
-    for (uint64_t h = 0; h < deal->holders; ++h)
-        deal->first[h + 1] += deal->first[h];
-    deal->stretch = calloc((size_t)deal->first[deal->holders] + 1, sizeof *deal->stretch);
-    if (!deal->stretch) {
-        verify_deals_close(deal);
-        return NULL;
-    }
-    deal_out(deal, at, context);
-    /* Each place is now behind its holder's stretches, which is where the next one's begin. */
-    memmove(deal->first + 1, deal->first, (size_t)deal->holders * sizeof *deal->first);
-    deal->first[0] = 0;
+    deal->at = at;
+    deal->context = context ? context : &deal->dealing;
+    deal->sections = sections;
+    memcpy(deal->edge, edge, bytes);
     return deal;
 }
 
-const struct verify_deal *verify_deal_of(struct verify_deal **deals,
-                                         const struct verify_dealing *dealing)
+const struct verify_deal *verify_deal_add(struct verify_deal **deals,
+                                          const struct verify_dealing *dealing)
 {
-    struct verify_deal *deal = *deals;
+    uint64_t edge[VERIFY_SECTIONS_MAX + 1] = {0, dealing->size};
+    struct verify_deal *deal;
 
-    while (deal && !is_dealing(&deal->dealing, dealing))
-        deal = deal->next;
-    if (deal)
-        return deal;
-    deal = verify_deal_make(dealing, stretch_at, dealing);
+    for (uint32_t s = 0; s < dealing->section_count; ++s)
+        edge[s + 1] = edge[s] + dealing->section[s];
+    deal = verify_deal_make(dealing, holder_at, NULL, edge,
+                            dealing->section_count ? dealing->section_count : 1);
     if (deal) {
         deal->next = *deals;
         *deals = deal;
@@ -144,18 +96,49 @@ void verify_deals_close(struct verify_deal *deals)
     while (deals) {
         struct verify_deal *const next = deals->next;
 
-        free(deals->stretch);
-        free(deals->first);
         free(deals);
         deals = next;
     }
 }
 
+/* The first entry of [begin, end) that the holder or a later one has; `end` where there is none. */
+static uint64_t first_of(const struct verify_deal *deal, uint64_t begin, uint64_t end,
+                         uint64_t holder)
+{
+    while (begin < end) {
+        const uint64_t middle = begin + (end - begin) / 2;
+
+        if (deal->at(deal->context, middle) < holder)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin;
+}
+
+uint32_t verify_deal_stretches(const struct verify_deal *deal, uint64_t holder,
+                               struct verify_stretch out[VERIFY_SECTIONS_MAX])
+{
+    uint32_t count = 0;
+
+    for (uint32_t s = 0; s < deal->sections; ++s) {
+        const uint64_t end = deal->edge[s + 1];
+        const uint64_t begin = first_of(deal, deal->edge[s], end, holder);
+
+        out[count].begin = begin;
+        out[count].end = first_of(deal, begin, end, holder + 1);
+        count += out[count].begin < out[count].end;
+    }
+    return count;
+}
+
 uint64_t verify_deal_entries(const struct verify_deal *deal, uint64_t holder)
 {
+    struct verify_stretch stretch[VERIFY_SECTIONS_MAX];
+    const uint32_t count = verify_deal_stretches(deal, holder, stretch);
     uint64_t entries = 0;
 
-    for (uint64_t s = deal->first[holder]; s < deal->first[holder + 1]; ++s)
-        entries += deal->stretch[s].end - deal->stretch[s].begin;
+    for (uint32_t s = 0; s < count; ++s)
+        entries += stretch[s].end - stretch[s].begin;
     return entries;
 }

@@ -5,6 +5,8 @@
 
 enum { ALIGNMENT_BYTES = 16 };
 
+#define NONE UINT32_MAX
+
 /* One flat parameter: the flat tensors of a unit that are at one pipeline coordinate, and at one
  * expert coordinate where their names decide on that. */
 struct flat {
@@ -14,12 +16,14 @@ struct flat {
     uint64_t chunk;
     uint64_t shard; /* where the counting has come to: coordinate, and entry within its chunk */
     uint64_t within;
+    uint32_t before; /* another flat parameter of the same unit, or NONE */
 };
 
 struct flats {
     struct verify_rules *rules;
     struct flat *flat;
-    uint32_t *of; /* each tensor's */
+    uint32_t *latest; /* each unit's latest flat parameter, or NONE */
+    uint32_t *of;     /* each tensor's */
     uint32_t count;
 };
 
@@ -48,10 +52,10 @@ static uint64_t alignment_padding(const struct verify_layout *layout, enum resha
 
 /* --- who is flattened together ---------------------------------------------------------------- */
 
+/* Of one unit. */
 static bool same_place(const struct verify_rules *rules, uint32_t a, uint32_t b)
 {
-    return rules->inventory->tensor[a].unit == rules->inventory->tensor[b].unit &&
-           rules->placement[a].at[VERIFY_PIPELINE] == rules->placement[b].at[VERIFY_PIPELINE];
+    return rules->placement[a].at[VERIFY_PIPELINE] == rules->placement[b].at[VERIFY_PIPELINE];
 }
 
 /* "the same setting of `expert` up to the dimension that it cuts" */
@@ -80,9 +84,10 @@ static enum reshard_status find_flat(struct flats *flats, uint32_t tensor,
 {
     const struct verify_rules *rules = flats->rules;
     const struct verify_placement *placement = rules->placement;
-    uint32_t f = flats->count;
+    uint32_t *latest = &flats->latest[rules->inventory->tensor[tensor].unit];
+    uint32_t f;
 
-    while (f-- > 0) {
+    for (f = *latest; f != NONE; f = flats->flat[f].before) {
         const uint32_t lead = flats->flat[f].lead;
         const char *difference;
 
@@ -98,10 +103,11 @@ static enum reshard_status find_flat(struct flats *flats, uint32_t tensor,
         if (placement[tensor].at[VERIFY_EXPERT] == placement[lead].at[VERIFY_EXPERT])
             break;
     }
-    if (f == UINT32_MAX) {
+    if (f == NONE) {
         f = flats->count++;
-        flats->flat[f] =
-            (struct flat){.lead = tensor, .ways = verify_data_ways(rules, &placement[tensor])};
+        flats->flat[f] = (struct flat){
+            .lead = tensor, .ways = verify_data_ways(rules, &placement[tensor]), .before = *latest};
+        *latest = f;
     }
     flats->of[tensor] = f;
     return RESHARD_OK;
@@ -147,21 +153,15 @@ static void cut_flats(struct flats *flats)
     }
 }
 
-/* Count on by so many positions: fill the chunk, go over to the next coordinate, and so on. */
+/* Count on by so many positions: each chunk that gets full brings the next coordinate. */
 static void count_on(struct flat *flat, uint64_t positions)
 {
     flat->entries += positions;
-    while (positions) {
-        const uint64_t left = flat->chunk - flat->within;
-        const uint64_t take = positions < left ? positions : left;
-
-        flat->within += take;
-        positions -= take;
-        if (flat->within == flat->chunk) {
-            flat->within = 0;
-            flat->shard += 1;
-        }
-    }
+    if (flat->chunk == 0)
+        return;
+    flat->within += positions;
+    flat->shard += flat->within / flat->chunk;
+    flat->within %= flat->chunk;
 }
 
 static void place(struct flats *flats, uint32_t tensor)
@@ -183,11 +183,15 @@ enum reshard_status verify_flat_settle(struct verify_rules *rules, struct reshar
     const uint32_t count = rules->inventory->tensor_count;
     struct flats flats = {.rules = rules,
                           .flat = calloc((size_t)count + 1, sizeof(struct flat)),
+                          .latest =
+                              malloc(((size_t)rules->inventory->unit_count + 1) * sizeof(uint32_t)),
                           .of = calloc((size_t)count + 1, sizeof(uint32_t))};
     enum reshard_status status = RESHARD_OK;
 
-    if (!flats.flat || !flats.of)
+    if (!flats.flat || !flats.of || !flats.latest)
         status = reshard_error_set(error, RESHARD_ENOMEM, "no memory for the layout's rules");
+    for (uint32_t u = 0; u < rules->inventory->unit_count && !status; ++u)
+        flats.latest[u] = NONE;
     for (uint32_t t = 0; t < count && !status; ++t) {
         if (!is_flat(rules, t))
             continue;
@@ -205,54 +209,38 @@ enum reshard_status verify_flat_settle(struct verify_rules *rules, struct reshar
 
 cleanup:
     free(flats.flat);
+    free(flats.latest);
     free(flats.of);
     return status;
 }
 
-bool verify_flat_next(const struct verify_flat_place *place, struct verify_flat_part *part)
+bool verify_flat_part_of(const struct verify_flat_place *place, uint64_t coordinate,
+                         struct verify_flat_part *part)
 {
-    const bool first = part->end == 0;
-    const uint64_t left = place->elements - part->end;
-    uint64_t room;
+    /* Positions are counted from the beginning of the chunk that the tensor begins in. */
+    const uint64_t first = place->within;
+    const uint64_t behind = first + place->elements;
+    uint64_t begin;
 
-    if (left == 0)
+    if (coordinate < place->shard || place->elements == 0)
         return false;
-    part->coordinate = first ? place->shard : part->coordinate + 1;
-    part->local = first ? place->within : 0;
-    room = place->chunk - part->local;
-    part->begin = part->end;
-    part->end += left < room ? left : room;
-    return true;
-}
-
-bool verify_flat_next_rows(const struct verify_flat_place *place, uint64_t width,
-                           struct verify_flat_rows *rows)
-{
-    uint64_t left;
-    uint64_t begun;
-
-    if (!verify_flat_next(place, &rows->part))
+    begin = (coordinate - place->shard) * place->chunk;
+    if (begin >= behind)
         return false;
-    left = rows->part.end - rows->part.begin;
-    rows->begin = rows->end;
-    if (left <= rows->under_way) {
-        rows->under_way -= left;
-        return true;
-    }
-    left -= rows->under_way;
-    begun = left / width + (left % width != 0);
-    rows->end += begun;
-    rows->under_way = begun * width - left;
+    part->local = begin < first ? first - begin : 0;
+    part->begin = begin < first ? 0 : begin - first;
+    part->end = (behind - begin < place->chunk ? behind : begin + place->chunk) - first;
     return true;
 }
 
 bool verify_flat_rows_of(const struct verify_flat_place *place, uint64_t width, uint64_t coordinate,
-                         struct verify_flat_rows *rows)
+                         struct verify_flat_part *rows)
 {
-    *rows = (struct verify_flat_rows){.begin = 0};
-    while (verify_flat_next_rows(place, width, rows)) {
-        if (rows->part.coordinate == coordinate)
-            return true;
-    }
-    return false;
+    if (!verify_flat_part_of(place, coordinate, rows))
+        return false;
+    /* Row r begins with element r * width: as many begin before an element as it takes to reach it.
+     */
+    rows->begin = rows->begin / width + (rows->begin % width != 0);
+    rows->end = rows->end / width + (rows->end % width != 0);
+    return true;
 }

@@ -14,32 +14,21 @@ RESHARD_MUST_CHECK enum reshard_status verify_flat_settle(struct verify_rules *r
                                                           struct reshard_error *error);
 
 /* What one data coordinate has of a tensor: elements [begin, end) of what the cuts have left of it,
- * from entry `local` of the coordinate's chunk on. */
+ * from entry `local` of the coordinate's chunk on. Of a slot that has an element for a row: rows.
+ */
 struct verify_flat_part {
-    uint64_t coordinate;
     uint64_t begin;
     uint64_t end;
     uint64_t local;
 };
 
-/* Local. Go from coordinate to coordinate; begin with a part of zeros. False at the end. */
-bool verify_flat_next(const struct verify_flat_place *place, struct verify_flat_part *part);
+/* Local. The part of a coordinate; false where it has no element. */
+bool verify_flat_part_of(const struct verify_flat_place *place, uint64_t coordinate,
+                         struct verify_flat_part *part);
 
-/* The rows, of `width` elements, at least 1, whose first elements are in a part: rows [begin, end).
- */
-struct verify_flat_rows {
-    struct verify_flat_part part;
-    uint64_t begin;
-    uint64_t end;
-    uint64_t under_way; /* elements of the last row that are still to come */
-};
-
-/* Local. The same, counting the rows that begin. False where there are no elements at all. */
-bool verify_flat_next_rows(const struct verify_flat_place *place, uint64_t width,
-                           struct verify_flat_rows *rows);
-
-/* Local. The rows of one coordinate; false where it has no element. */
+/* Local. Likewise the rows, of `width` elements, at least 1, whose first elements are in its part.
+ * False where it has no element; it may have one and no such row. */
 bool verify_flat_rows_of(const struct verify_flat_place *place, uint64_t width, uint64_t coordinate,
-                         struct verify_flat_rows *rows);
+                         struct verify_flat_part *rows);
 
 #endif

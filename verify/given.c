@@ -107,6 +107,45 @@ static void tell_sets(struct verify_given *given, struct verify_given_holder **l
     qsort(order, given->holder_count, sizeof(struct verify_given_holder *), by_number);
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const uint64_t left = *(const uint64_t *)a;
+    const uint64_t right = *(const uint64_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+/* Count each set's members, and tell which numbers of them there are. */
+static enum reshard_status tell_members(struct verify_given *given, struct reshard_error *error)
+{
+    uint64_t *count = calloc((size_t)given->set_count + 1, sizeof *count);
+
+    given->members = calloc((size_t)given->set_count + 1, sizeof *given->members);
+    given->member_of = calloc((size_t)given->set_count + 1, sizeof *given->member_of);
+    if (!count || !given->members || !given->member_of) {
+        free(count);
+        return reshard_error_set(error, RESHARD_ENOMEM, "no memory for a layout's boxes");
+    }
+    for (uint64_t h = 0; h < given->holder_count; ++h) {
+        given->by_set[h]->number = count[given->by_set[h]->set]++;
+        given->world_elements += given->by_set[h]->elements;
+    }
+    memcpy(given->members, count, (size_t)given->set_count * sizeof *count);
+    qsort(given->members, given->set_count, sizeof *count, by_size);
+    for (uint64_t s = 0; s < given->set_count; ++s) {
+        if (s == 0 || given->members[s] != given->members[given->member_count - 1])
+            given->members[given->member_count++] = given->members[s];
+    }
+    for (uint64_t s = 0; s < given->set_count; ++s) {
+        const uint64_t *found =
+            bsearch(&count[s], given->members, given->member_count, sizeof *count, by_size);
+
+        given->member_of[s] = (uint32_t)(found - given->members);
+    }
+    free(count);
+    return RESHARD_OK;
+}
+
 /* The sets together must cover the tensor exactly once: so boxes of one rank do not overlap, and
  * sets that are not the same share no element. */
 static enum reshard_status check_cover(const struct verify_given *given,
@@ -139,10 +178,9 @@ static enum reshard_status check_cover(const struct verify_given *given,
                              cover.count ? "in two that are not of the same set" : "in none");
 }
 
-enum reshard_status verify_given_make(struct verify_given **givens,
-                                      const struct verify_tensor *tensor,
-                                      const struct verify_rule *rule, uint64_t ranks,
-                                      struct reshard_error *error)
+static enum reshard_status make(struct verify_given **givens, const struct verify_tensor *tensor,
+                                const struct verify_rule *rule, uint64_t ranks,
+                                struct reshard_error *error)
 {
     const size_t count = (size_t)rule->box_count + 1;
     struct verify_given *given = calloc(1, sizeof *given);
@@ -150,6 +188,8 @@ enum reshard_status verify_given_make(struct verify_given **givens,
     enum reshard_status status;
 
     if (given) {
+        given->rule = rule;
+        given->tensor = tensor;
         given->next = *givens;
         *givens = given;
         given->box = calloc(count, sizeof *given->box);
@@ -165,10 +205,33 @@ enum reshard_status verify_given_make(struct verify_given **givens,
         goto cleanup;
     tell_holders(given, rule->box_count);
     tell_sets(given, lowest);
-    status = check_cover(given, tensor, rule->box_count, error);
+    status = tell_members(given, error);
+    if (!status)
+        status = check_cover(given, tensor, rule->box_count, error);
 
 cleanup:
     free(lowest);
+    return status;
+}
+
+/* Boxes that cover one shape cover no other: the second shape is refused when they are made. */
+enum reshard_status verify_given_find_or_make(struct verify_given **givens,
+                                              const struct verify_tensor *tensor,
+                                              const struct verify_rule *rule, uint64_t ranks,
+                                              const struct verify_given **out,
+                                              struct reshard_error *error)
+{
+    const struct verify_given *given = *givens;
+    enum reshard_status status = RESHARD_OK;
+
+    while (given && (given->rule != rule || given->tensor->ndim != tensor->ndim ||
+                     memcmp(given->tensor->shape, tensor->shape, sizeof tensor->shape) != 0))
+        given = given->next;
+    if (!given) {
+        status = make(givens, tensor, rule, ranks, error);
+        given = *givens;
+    }
+    *out = given;
     return status;
 }
 
@@ -180,6 +243,8 @@ void verify_givens_close(struct verify_given *givens)
         free(givens->box);
         free(givens->holder);
         free(givens->by_set);
+        free(givens->members);
+        free(givens->member_of);
         free(givens);
         givens = next;
     }

@@ -11,6 +11,9 @@
 /* Local. How many `{i}` a pattern has; one is allowed. */
 uint32_t verify_pattern_numbers(const char *pattern);
 
+/* Local. Does it stand for more than one name: has it a `*` or `{i}`? */
+bool verify_pattern_is_wild(const char *pattern);
+
 /* Local. Is this all of the name? What stands at `{i}` goes to *number, which is 0 without one. */
 bool verify_pattern_matches(const char *pattern, const char *name, uint64_t *number);
 

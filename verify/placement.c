@@ -135,8 +135,8 @@ static enum reshard_status default_stages(const struct verify_rules *rules, uint
     if (!number)
         return reshard_error_set(error, RESHARD_ENOMEM, "no memory for the layout's rules");
     units = number_units(inventory, number);
-    while (each * stages < units)
-        each += 1;
+    if (units > 0)
+        each = (units - 1) / stages + 1;
     for (uint32_t t = 0; t < inventory->tensor_count; ++t) {
         const struct verify_tensor *tensor = &inventory->tensor[t];
 
@@ -258,28 +258,6 @@ static void add_cut(struct verify_dealing *dealing, enum verify_along along, uin
     dealing->cut[dealing->cut_count++] = (struct verify_cut){along, ways};
 }
 
-/* A cut along shard and another of one dimension go through evenly; one that has a single
- * coordinate is none. */
-static enum reshard_status check_nesting(const struct verify_tensor *tensor, uint32_t dimension,
-                                         const struct verify_dealing *dealing, bool sharded,
-                                         struct reshard_error *error)
-{
-    uint64_t product = 1;
-    uint32_t cuts = 0;
-
-    for (uint32_t c = 0; c < dealing->cut_count; ++c) {
-        product *= dealing->cut[c].ways;
-        cuts += dealing->cut[c].ways > 1;
-    }
-    if (!sharded || cuts < 2 || dealing->cut[dealing->cut_count - 1].ways == 1 ||
-        dealing->size % product == 0)
-        return RESHARD_OK;
-    return reshard_error_set(error, RESHARD_EINVAL,
-                             "tensor %s: dimension %u of %" PRIu64
-                             " entries is cut more than once, and no multiple of %" PRIu64,
-                             tensor->fqn, dimension, dealing->size, product);
-}
-
 static bool cuts(const struct settled *settled, enum verify_axis axis, uint32_t dimension)
 {
     return settled->axis[axis].how == VERIFY_CUT && settled->axis[axis].number == dimension;
@@ -306,12 +284,9 @@ static enum reshard_status deal_dimension(struct verify_rules *rules, uint32_t n
     if (cuts(settled, VERIFY_SHARD, dimension))
         add_cut(&dealing, placement->data ? VERIFY_ALONG_DATA : VERIFY_ALONG_SHARD,
                 verify_data_ways(rules, placement));
-    if (!status)
-        status = check_nesting(tensor, dimension, &dealing, cuts(settled, VERIFY_SHARD, dimension),
-                               error);
     if (status || dealing.cut_count == 0)
         return status;
-    placement->deal[dimension] = verify_deal_of(&rules->deals, &dealing);
+    placement->deal[dimension] = verify_deal_add(&rules->deals, &dealing);
     return placement->deal[dimension]
                ? RESHARD_OK
                : reshard_error_set(error, RESHARD_ENOMEM, "no memory for the layout's rules");
@@ -393,7 +368,6 @@ static enum reshard_status place_entry(struct verify_rules *rules, uint32_t numb
     const struct verify_tensor *tensor = &rules->inventory->tensor[number];
     struct verify_placement *placement = &rules->placement[number];
     struct settled settled;
-    enum reshard_status status;
 
     if (tensor->role == VERIFY_PER_RANK) {
         placement->how = VERIFY_PLACED_PER_RANK;
@@ -407,10 +381,9 @@ static enum reshard_status place_entry(struct verify_rules *rules, uint32_t numb
     settled = settle(&rules->layout, tensor->fqn);
     if (!settled.boxes)
         return place_by_settings(rules, number, stage, &settled, error);
-    status = verify_given_make(&rules->givens, tensor, settled.boxes, rules->ranks, error);
     placement->how = VERIFY_PLACED_GIVEN;
-    placement->given = rules->givens;
-    return status;
+    return verify_given_find_or_make(&rules->givens, tensor, settled.boxes, rules->ranks,
+                                     &placement->given, error);
 }
 
 enum reshard_status verify_placement_settle(struct verify_rules *rules, struct reshard_error *error)

@@ -30,8 +30,8 @@ struct verify_placement {
     struct verify_flat_place flat;
     uint64_t width; /* ROWS: elements of a row of the parameter, as the deals leave it */
     const struct verify_given *given;
-    uint64_t owner;        /* the candidate that owns: coordinates along the free axes */
-    uint64_t *given_owner; /* the rank that owns each set of boxes */
+    uint64_t owner;       /* the candidate that owns: coordinates along the free axes */
+    const uint64_t *hand; /* GIVEN: of sets by how many members they have, the member that owns */
     uint64_t world_elements;
 };
 
@@ -42,6 +42,7 @@ struct verify_rules {
     struct verify_deal *deals;
     struct verify_given *givens;
     struct verify_blocks *blocks;
+    struct verify_hands *hands;
     struct verify_placement placement[];
 };
 

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { WORLD_MAX = 1 << 20, SECTIONS_MIN = 2, SECTIONS_MAX = 16 };
+enum { WORLD_MAX = 1 << 20, SECTIONS_MIN = 2, WILD_MAX = 128 };
 
 /* --- what a layout must be by itself ---------------------------------------------------------- */
 
@@ -47,7 +47,7 @@ static const char *rule_fault(const struct verify_rule *rule)
     if (!says)
         return "says nothing";
     if (rule->section_count != 0 &&
-        (rule->section_count < SECTIONS_MIN || rule->section_count > SECTIONS_MAX))
+        (rule->section_count < SECTIONS_MIN || rule->section_count > VERIFY_SECTIONS_MAX))
         return "has not 2 to 16 sections";
     for (uint32_t s = 0; s < rule->section_count; ++s) {
         if (rule->section[s] == 0)
@@ -59,13 +59,20 @@ static const char *rule_fault(const struct verify_rule *rule)
 static enum reshard_status check_rules(const struct verify_layout *layout,
                                        struct reshard_error *error)
 {
+    uint32_t wild = 0;
+
     for (uint32_t r = 0; r < layout->rule_count; ++r) {
         const char *fault = rule_fault(&layout->rule[r]);
 
         if (fault)
             return reshard_error_set(error, RESHARD_EINVAL, "the rule for %s %s",
                                      layout->rule[r].pattern, fault);
+        wild += verify_pattern_is_wild(layout->rule[r].pattern);
     }
+    if (wild > WILD_MAX)
+        return reshard_error_set(error, RESHARD_EINVAL,
+                                 "%" PRIu32 " rules have a * or {i}; at most %d may", wild,
+                                 WILD_MAX);
     return RESHARD_OK;
 }
 
@@ -159,8 +166,7 @@ void verify_rules_close(struct verify_rules *rules)
 {
     if (!rules)
         return;
-    for (uint32_t t = 0; t < rules->inventory->tensor_count; ++t)
-        free(rules->placement[t].given_owner);
+    verify_owners_close(rules->hands);
     verify_deals_close(rules->deals);
     verify_blocks_close(rules->blocks);
     verify_givens_close(rules->givens);
@@ -216,7 +222,7 @@ uint64_t verify_rules_memory_elements(const struct verify_rules *rules, uint32_t
         return placement->flat.chunk;
     verify_coordinates(rules, rank, coordinate);
     if (placement->how == VERIFY_PLACED_ROWS) {
-        struct verify_flat_rows rows;
+        struct verify_flat_part rows;
 
         return verify_flat_rows_of(&placement->flat, placement->width,
                                    verify_data_coordinate(rules, placement, coordinate), &rows)
@@ -243,7 +249,7 @@ bool verify_rules_owns(const struct verify_rules *rules, uint32_t tensor, uint64
     if (placement->how == VERIFY_PLACED_GIVEN) {
         const struct verify_given_holder *holder = verify_given_find(placement->given, rank);
 
-        return holder && placement->given_owner[holder->set] == rank;
+        return holder && verify_given_owner(placement, holder->set) == holder->number;
     }
     verify_coordinates(rules, rank, coordinate);
     return verify_placement_is_at(placement, coordinate) &&

@@ -1,10 +1,9 @@
 /*
  * The layout rules: which rank holds which element, where in its memory, and who writes it. They
- * are settled once, tensor by tensor (placement.h): dimensions are dealt out entry by entry
- * (deal.h), flat parameters counted through position by position (flat.h), owners found by counting
- * bytes rank by rank. There is no intersection and no formula for where a rank's part begins. So
- * this is slower than arithmetic and shares no mistake with it. walk.h goes through what one rank
- * holds.
+ * are settled once, tensor by tensor (placement.h): of a dimension it is asked who has an entry
+ * (deal.h), flat parameters are counted through (flat.h), owners dealt out (owners.h). Neither
+ * costs more for more ranks or larger tensors, so a layout is settled in time and memory that are
+ * in proportion to its manifest. walk.h goes through what one rank holds.
  *
  * Rules: FORMAT.md section 4.
  *

@@ -73,7 +73,7 @@ static enum reshard_status place_blocks(struct verify_rules *rules, uint32_t num
     }
     if (!blocking.rows && !blocking.flat)
         return RESHARD_OK;
-    placement->deal[0] = verify_blocks_of(&rules->blocks, &blocking);
+    placement->deal[0] = verify_blocks_add(&rules->blocks, &blocking);
     return placement->deal[0]
                ? RESHARD_OK
                : reshard_error_set(error, RESHARD_ENOMEM, "no memory for the layout's rules");

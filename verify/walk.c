@@ -10,11 +10,12 @@ static void begin_dealt(struct verify_walk *walk, const struct verify_rules *rul
 {
     for (uint32_t d = 0; d < walk->tensor->ndim; ++d) {
         const struct verify_deal *deal = placement->deal[d];
-        const uint64_t holder = deal ? verify_deal_holder(rules, deal, coordinate) : 0;
 
-        walk->whole[d].end = walk->tensor->shape[d];
-        walk->stretch[d] = deal ? deal->stretch + deal->first[holder] : NULL;
-        walk->stretches[d] = deal ? deal->first[holder + 1] - deal->first[holder] : 1;
+        walk->stretch[d][0].end = walk->tensor->shape[d];
+        walk->stretches[d] = 1;
+        if (deal)
+            walk->stretches[d] = verify_deal_stretches(
+                deal, verify_deal_holder(rules, deal, coordinate), walk->stretch[d]);
         walk->ended = walk->ended || walk->stretches[d] == 0 || walk->tensor->shape[d] == 0;
     }
 }
@@ -28,8 +29,7 @@ static bool next_dealt(struct verify_walk *walk, struct verify_box *box)
         return false;
     *box = (struct verify_box){.ndim = d};
     for (uint32_t i = 0; i < box->ndim; ++i) {
-        const struct verify_stretch *stretch =
-            walk->stretch[i] ? &walk->stretch[i][walk->chosen[i]] : &walk->whole[i];
+        const struct verify_stretch *stretch = &walk->stretch[i][walk->chosen[i]];
 
         box->begin[i] = stretch->begin;
         box->end[i] = stretch->end;
@@ -48,24 +48,20 @@ static bool next_dealt(struct verify_walk *walk, struct verify_box *box)
 static void begin_flat(struct verify_walk *walk, const struct verify_placement *placement,
                        uint64_t data_coordinate)
 {
-    struct verify_flat_part part = {0};
+    struct verify_flat_part part;
 
     walk->flat = true;
-    while (verify_flat_next(&placement->flat, &part)) {
-        if (part.coordinate != data_coordinate)
-            continue;
-        walk->begin = part.begin;
-        walk->end = part.end;
-        walk->local = part.local;
+    if (!verify_flat_part_of(&placement->flat, data_coordinate, &part))
         return;
-    }
-    walk->ended = true;
+    walk->begin = part.begin;
+    walk->end = part.end;
+    walk->local = part.local;
 }
 
 static void begin_rows(struct verify_walk *walk, const struct verify_placement *placement,
                        uint64_t data_coordinate)
 {
-    struct verify_flat_rows rows;
+    struct verify_flat_part rows;
 
     walk->flat = true;
     if (!verify_flat_rows_of(&placement->flat, placement->width, data_coordinate, &rows))
@@ -144,11 +140,11 @@ static void begin_given(struct verify_walk *walk, const struct verify_placement 
 static void begin_row(struct verify_walk *walk, uint64_t rank)
 {
     for (uint32_t d = 0; d < walk->tensor->ndim; ++d) {
-        walk->whole[d] = (struct verify_stretch){0, walk->tensor->shape[d], 0};
+        walk->stretch[d][0] = (struct verify_stretch){0, walk->tensor->shape[d]};
         walk->stretches[d] = 1;
         walk->ended = walk->ended || walk->tensor->shape[d] == 0;
     }
-    walk->whole[0] = (struct verify_stretch){rank, rank + 1, 0};
+    walk->stretch[0][0] = (struct verify_stretch){rank, rank + 1};
 }
 
 void verify_walk_begin(struct verify_walk *walk, const struct verify_rules *rules, uint32_t tensor,

@@ -23,10 +23,9 @@ struct verify_walk {
     uint64_t local; /* of the next box */
     /* Boxes that come from deals: what the rank has of each dimension, and which of it comes next.
      */
-    const struct verify_stretch *stretch[VERIFY_DIMS_MAX];
-    struct verify_stretch whole[VERIFY_DIMS_MAX];
-    uint64_t stretches[VERIFY_DIMS_MAX];
-    uint64_t chosen[VERIFY_DIMS_MAX];
+    struct verify_stretch stretch[VERIFY_DIMS_MAX][VERIFY_SECTIONS_MAX];
+    uint32_t stretches[VERIFY_DIMS_MAX];
+    uint32_t chosen[VERIFY_DIMS_MAX];
     /* A flat parameter, or its rows: the elements of all those boxes that the rank has. */
     bool flat;
     uint64_t begin;

@@ -13,8 +13,7 @@ struct flattening {
     struct reshard_mesh mesh;
     const struct placement *placement;
     struct flats *out;
-    uint32_t *first;  /* by unit and stage: 1 + the first tensor, which others must go with */
-    uint32_t *number; /* by unit, stage and expert: 1 + index of the flat parameter */
+    uint32_t *latest; /* by unit: 1 + index of its latest flat parameter */
     struct reshard_error *error;
 };
 
@@ -101,36 +100,48 @@ static uint64_t local_count(const struct flattening *flattening, uint32_t t)
     return region_count(&region);
 }
 
+/* The flat parameter of a tensor, 1 + its index: of the unit's at its place, which all at its stage
+ * must go with, or a new one. */
+static enum reshard_status find_flat(const struct flattening *flattening, uint32_t t, uint32_t *out)
+{
+    const struct placement *placement = flattening->placement;
+    uint32_t *latest = &flattening->latest[reshard_model_tensor(flattening->model, t)->unit];
+    const uint64_t *at = placement[t].fixed.at; /* 0 along what is not fixed */
+    enum reshard_status status;
+
+    for (uint32_t n = *latest; n > 0; n = flattening->out->flat[n - 1].before) {
+        const uint32_t first = flattening->out->flat[n - 1].first;
+        const uint64_t *its = placement[first].fixed.at;
+        if (its[RESHARD_MESH_PIPELINE] != at[RESHARD_MESH_PIPELINE])
+            continue;
+        status = check_together(flattening, first, t);
+        *out = n;
+        if (status || its[RESHARD_MESH_EXPERT] == at[RESHARD_MESH_EXPERT])
+            return status;
+    }
+    flattening->out->flat[flattening->out->count++] = (struct flat){
+        .dtype = reshard_model_tensor(flattening->model, t)->dtype, .first = t, .before = *latest};
+    *out = *latest = flattening->out->count;
+    return RESHARD_OK;
+}
+
 static enum reshard_status flatten(const struct flattening *flattening, uint32_t t)
 {
-    const struct reshard_tensor *tensor = reshard_model_tensor(flattening->model, t);
-    const struct reshard_place *fixed = &flattening->placement[t].fixed; /* 0 where none is */
-    const uint64_t group = tensor->unit * flattening->mesh.size[RESHARD_MESH_PIPELINE] +
-                           fixed->at[RESHARD_MESH_PIPELINE];
-    uint32_t *number = &flattening->number[group * flattening->mesh.size[RESHARD_MESH_EXPERT] +
-                                           fixed->at[RESHARD_MESH_EXPERT]];
     struct flat_place *place = &flattening->out->place[t];
-    enum reshard_status status;
+    enum reshard_status status = find_flat(flattening, t, &place->number);
     struct flat *flat;
 
-    if (flattening->first[group] == 0)
-        flattening->first[group] = t + 1;
-    status = check_together(flattening, flattening->first[group] - 1, t);
     if (status)
         return status;
-    if (*number == 0) {
-        *number = ++flattening->out->count;
-        flattening->out->flat[*number - 1] = (struct flat){0, 0, tensor->dtype, t};
-    }
-    flat = &flattening->out->flat[*number - 1];
-    place->number = *number;
+    flat = &flattening->out->flat[place->number - 1];
     place->count = local_count(flattening, t);
     place->begin = round_up(flat->total, alignment(flattening->options, flat->dtype));
     flat->total = place->begin + place->count;
     if (flat->total > INT64_MAX / 16)
-        return reshard_error_set(flattening->error, RESHARD_EOVERFLOW,
-                                 "unit '%s' is too large to flatten",
-                                 reshard_model_unit(flattening->model, tensor->unit));
+        return reshard_error_set(
+            flattening->error, RESHARD_EOVERFLOW, "unit '%s' is too large to flatten",
+            reshard_model_unit(flattening->model,
+                               reshard_model_tensor(flattening->model, t)->unit));
     return RESHARD_OK;
 }
 
@@ -155,18 +166,15 @@ enum reshard_status flats_open(struct flats *out, const struct reshard_model *mo
                                     .placement = placement,
                                     .out = out,
                                     .error = error};
-    const size_t groups =
-        (size_t)reshard_model_unit_count(model) * flattening.mesh.size[RESHARD_MESH_PIPELINE];
     enum reshard_status status = RESHARD_OK;
 
     out->flat = calloc((size_t)tensors + 1, sizeof *out->flat);
     out->place = calloc((size_t)tensors + 1, sizeof *out->place);
     if (options->kind != RESHARD_LAYOUT_FSDP1)
         return out->flat && out->place ? RESHARD_OK : RESHARD_ENOMEM;
-    flattening.first = calloc(groups, sizeof *flattening.first);
-    flattening.number =
-        calloc(groups, flattening.mesh.size[RESHARD_MESH_EXPERT] * sizeof *flattening.number);
-    if (!out->flat || !out->place || !flattening.first || !flattening.number)
+    flattening.latest =
+        calloc((size_t)reshard_model_unit_count(model) + 1, sizeof *flattening.latest);
+    if (!out->flat || !out->place || !flattening.latest)
         status = RESHARD_ENOMEM;
     for (uint32_t t = 0; !status && t < tensors; t++) {
         const uint32_t parameter = reshard_model_tensor(model, t)->parameter;
@@ -177,8 +185,7 @@ enum reshard_status flats_open(struct flats *out, const struct reshard_model *mo
     }
     for (uint32_t i = 0; !status && i < out->count; i++)
         finish(&flattening, &out->flat[i]);
-    free(flattening.first);
-    free(flattening.number);
+    free(flattening.latest);
     return status;
 }
 

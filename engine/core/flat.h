@@ -13,7 +13,8 @@ struct flat {
     uint64_t total;       /* elements with alignment and world-size padding entries */
     uint64_t shard_count; /* elements of every rank's flat shard, its padding included */
     enum reshard_dtype dtype;
-    uint32_t first; /* the first tensor of it */
+    uint32_t first;  /* the first tensor of it */
+    uint32_t before; /* 1 + index of the flat parameter of the same unit before it, 0 for none */
 };
 
 /* Where a parameter lies in its flat one. */

@@ -322,6 +322,23 @@ static enum reshard_status check_pointers(const struct reshard_layout_options *o
     return status;
 }
 
+static enum reshard_status check_counts(const struct reshard_layout_options *options,
+                                        struct reshard_error *error)
+{
+    uint32_t wild = 0;
+
+    if (options->rule_count > RESHARD_RULES_MAX)
+        return reshard_error_set(error, RESHARD_EINVAL, "%u rules; at most %d are supported",
+                                 options->rule_count, RESHARD_RULES_MAX);
+    for (uint32_t i = 0; i < options->rule_count; i++)
+        wild += pattern_is_wild(options->rule[i].pattern);
+    if (wild > RESHARD_RULES_WILD_MAX)
+        return reshard_error_set(error, RESHARD_EINVAL,
+                                 "%u rules have a * or {i}; at most %d such are supported", wild,
+                                 RESHARD_RULES_WILD_MAX);
+    return RESHARD_OK;
+}
+
 enum reshard_status formula_check(const struct reshard_layout_options *options,
                                   struct reshard_error *error)
 {
@@ -331,9 +348,8 @@ enum reshard_status formula_check(const struct reshard_layout_options *options,
         status = check_kind(options, error);
     if (!status)
         status = check_mesh(options, error);
-    if (!status && options->rule_count > RESHARD_RULES_MAX)
-        status = reshard_error_set(error, RESHARD_EINVAL, "%u rules; at most %d are supported",
-                                   options->rule_count, RESHARD_RULES_MAX);
+    if (!status)
+        status = check_counts(options, error);
     for (uint32_t i = 0; !status && i < options->rule_count; i++)
         status = check_rule(&options->rule[i], error);
     return status;

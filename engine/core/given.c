@@ -1,6 +1,8 @@
 #include "core/given.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int compare_boxes(const struct reshard_box *a, const struct reshard_box *b)
 {
@@ -20,6 +22,32 @@ static int compare_given(const void *a, const void *b)
     if (left->rank != right->rank)
         return left->rank < right->rank ? -1 : 1;
     return compare_boxes(&left->box, &right->box);
+}
+
+static enum reshard_status check_boxes(const struct reshard_rule *rule,
+                                       const struct reshard_tensor *tensor, uint64_t ranks,
+                                       struct reshard_error *error)
+{
+    const struct reshard_box whole = reshard_box_whole(&tensor->shape);
+    char text[320];
+
+    for (uint64_t i = 0; i < rule->box_count; i++) {
+        const struct reshard_rank_box *given = &rule->box[i];
+        const bool fits = given->box.ndim == whole.ndim && !reshard_box_empty(&given->box) &&
+                          reshard_box_inside(&given->box, &whole);
+        if (fits && given->rank < ranks)
+            continue;
+        return reshard_error_set(
+            error, RESHARD_EINVAL, "'%s': rank %" PRIu64 " is given box %s, but %s", tensor->fqn,
+            given->rank,
+            given->box.ndim <= RESHARD_DIMS_MAX ? reshard_box_print(&given->box, text, sizeof text)
+                                                : "of too many dimensions",
+            fits                             ? "the mesh has no such rank"
+            : given->box.ndim != whole.ndim  ? "the tensor has another number of dimensions"
+            : reshard_box_empty(&given->box) ? "that is empty"
+                                             : "that lies outside the tensor");
+    }
+    return RESHARD_OK;
 }
 
 /* All boxes, sorted, the ranks that have any, and where each one's begin. */
@@ -125,6 +153,35 @@ static void list_members(struct given *given)
         given->member[given->member_start[given->set[i]] + given->number[i]] = given->rank[i];
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+/* The different numbers of members that sets have. */
+static enum reshard_status find_sizes(struct given *given)
+{
+    given->size = calloc(given->set_count + 1, sizeof *given->size);
+    given->size_of = calloc(given->set_count + 1, sizeof *given->size_of);
+    if (!given->size || !given->size_of)
+        return RESHARD_ENOMEM;
+    for (uint64_t set = 0; set < given->set_count; set++)
+        given->size[set] = given->member_start[set + 1] - given->member_start[set];
+    qsort(given->size, given->set_count, sizeof *given->size, compare_numbers);
+    for (uint64_t i = 0; i < given->set_count; i++)
+        if (i == 0 || given->size[i] != given->size[given->size_count - 1])
+            given->size[given->size_count++] = given->size[i];
+    for (uint64_t set = 0; set < given->set_count; set++) {
+        const uint64_t members = given->member_start[set + 1] - given->member_start[set];
+        const uint64_t *found =
+            bsearch(&members, given->size, given->size_count, sizeof *given->size, compare_numbers);
+        given->size_of[set] = (uint32_t)(found - given->size);
+    }
+    return RESHARD_OK;
+}
+
 static enum reshard_status find_sets(struct given *given)
 {
     enum reshard_status status;
@@ -136,9 +193,10 @@ static enum reshard_status find_sets(struct given *given)
     if (!given->set || !given->number || !given->member_start || !given->member)
         return RESHARD_ENOMEM;
     status = find_equals(given);
-    if (!status)
-        list_members(given);
-    return status;
+    if (status)
+        return status;
+    list_members(given);
+    return find_sizes(given);
 }
 
 /* One set's boxes and another's are the same or apart, and all sets together are the tensor. */
@@ -170,14 +228,19 @@ static enum reshard_status check_cover(const struct given *given,
 }
 
 enum reshard_status given_open(struct given **out, const struct reshard_rule *rule,
-                               const struct reshard_tensor *tensor, struct reshard_error *error)
+                               const struct reshard_tensor *tensor, uint64_t ranks,
+                               struct reshard_error *error)
 {
-    struct given *given = calloc(1, sizeof *given);
-    enum reshard_status status = RESHARD_ENOMEM;
+    enum reshard_status status = check_boxes(rule, tensor, ranks, error);
+    struct given *given;
 
     *out = NULL;
-    if (!given)
+    if (status)
         return status;
+    given = calloc(1, sizeof *given);
+    if (!given)
+        return RESHARD_ENOMEM;
+    given->shape = tensor->shape;
     status = sort_boxes(given, rule);
     if (!status)
         status = find_sets(given);
@@ -201,5 +264,40 @@ void given_close(struct given *given)
     free(given->number);
     free(given->member_start);
     free(given->member);
+    free(given->size_of);
+    free(given->size);
     free(given);
+}
+
+/* Sets are numbered by their lowest ranks: with the same members they have the same numbers. */
+static int compare_members(const void *a, const void *b)
+{
+    const struct given *left = *(struct given *const *)a, *right = *(struct given *const *)b;
+    const size_t bytes = left->rank_count * sizeof *left->rank;
+    int order;
+
+    if (left->rank_count != right->rank_count)
+        return left->rank_count < right->rank_count ? -1 : 1;
+    order = memcmp(left->rank, right->rank, bytes);
+    return order ? order : memcmp(left->set, right->set, bytes);
+}
+
+enum reshard_status givens_compare(struct given **given, uint32_t count)
+{
+    struct given **sorted = reallocarray(NULL, (size_t)count + 1, sizeof(struct given *));
+    uint32_t used = 0, number = 0;
+
+    if (!sorted)
+        return RESHARD_ENOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        if (given[i])
+            sorted[used++] = given[i];
+    if (used)
+        qsort(sorted, used, sizeof(struct given *), compare_members);
+    for (uint32_t i = 0; i < used; i++) {
+        number += i > 0 && compare_members(&sorted[i - 1], &sorted[i]) != 0;
+        sorted[i]->members = number;
+    }
+    free(sorted);
+    return RESHARD_OK;
 }

@@ -2,8 +2,7 @@
 
 #include "core/argument.h"
 #include "core/flat.h"
-#include "core/given.h"
-#include "core/placement.h"
+#include "core/owners.h"
 #include "core/region.h"
 
 #include <inttypes.h>
@@ -15,10 +14,9 @@ struct reshard_layout {
     struct reshard_mesh mesh;
     uint64_t ranks;              /* of the mesh; the world's others are idle */
     struct placement *placement; /* by tensor */
-    struct given **given;        /* by tensor: of those whose boxes are given */
+    struct given **given;        /* by rule: of those whose boxes a tensor has */
     struct flats flats;
-    uint64_t *owner;      /* by tensor: the replica that writes it */
-    uint64_t **set_owner; /* by tensor whose boxes are given: by set */
+    struct owners owners;
 };
 
 static const struct reshard_tensor *tensor_of(const struct reshard_layout *layout, uint32_t t)
@@ -29,9 +27,9 @@ static const struct reshard_tensor *tensor_of(const struct reshard_layout *layou
 /* The sets of given boxes that a tensor follows, NULL for others. */
 static const struct given *given_of(const struct reshard_layout *layout, uint32_t t)
 {
-    const uint32_t like = tensor_of(layout, t)->like;
+    const struct reshard_rule *rule = layout->placement[t].boxes;
 
-    return like == RESHARD_LIKE_NONE ? NULL : layout->given[like];
+    return rule ? layout->given[rule - layout->options.rule] : NULL;
 }
 
 /* ---- what cuts leave ------------------------------------------------------------------------- */
@@ -56,117 +54,6 @@ static uint64_t divide_up(uint64_t value, uint64_t by)
     return value / by + (value % by != 0);
 }
 
-/* ---- owners ---------------------------------------------------------------------------------- */
-
-static reshard_mesh_set free_dims(const struct placement *placement)
-{
-    return RESHARD_MESH_ALL & ~placement->cut_dims & ~placement->fixed_dims;
-}
-
-/* Whether a replica may own: where the layout names an owner, only those at its coordinate. */
-static bool may_own(const struct reshard_layout *layout, uint32_t t, uint64_t replica)
-{
-    const reshard_mesh_set dims = free_dims(&layout->placement[t]);
-    struct reshard_place place = {{0}};
-
-    if (layout->options.owner == 0 || !(dims & RESHARD_MESH_BIT(RESHARD_MESH_REPLICATE)))
-        return true;
-    reshard_mesh_set_number(&layout->mesh, dims, replica, &place);
-    return place.at[RESHARD_MESH_REPLICATE] == layout->options.owner - 1;
-}
-
-/* Bytes that the ranks of a replica have to write already. */
-static uint64_t replica_load(const struct reshard_layout *layout, uint32_t t, uint64_t replica,
-                             const uint64_t *load)
-{
-    const uint64_t shards = reshard_layout_shards(layout, t);
-    uint64_t sum = 0;
-
-    for (uint64_t s = 0; s < shards; s++)
-        sum += load[reshard_layout_holder(layout, t, s, replica)];
-    return sum;
-}
-
-/* The replica whose ranks have least to write, the lowest on a tie. */
-static void choose_owner(struct reshard_layout *layout, uint32_t t, uint64_t *load)
-{
-    const size_t bytes = reshard_dtype_bytes(tensor_of(layout, t)->dtype);
-    const uint64_t shards = reshard_layout_shards(layout, t);
-    const uint64_t replicas = reshard_layout_replicas(layout, t, 0);
-    uint64_t least = UINT64_MAX;
-
-    for (uint64_t r = 0; replicas > 1 && r < replicas && least > 0; r++) {
-        uint64_t sum;
-        if (!may_own(layout, t, r))
-            continue;
-        sum = replica_load(layout, t, r, load);
-        if (sum < least) {
-            least = sum;
-            layout->owner[t] = r;
-        }
-    }
-    for (uint64_t s = 0; s < shards; s++) {
-        const uint64_t holder = reshard_layout_owner(layout, t, s);
-        load[holder] += reshard_layout_local_count(layout, t, holder) * bytes;
-    }
-}
-
-/* Likewise, set by set. */
-static enum reshard_status choose_set_owners(struct reshard_layout *layout, uint32_t t,
-                                             uint64_t *load)
-{
-    const struct reshard_tensor *tensor = tensor_of(layout, t);
-    const size_t bytes =
-        reshard_role_is_saved(tensor->role) ? reshard_dtype_bytes(tensor->dtype) : 0;
-    const struct given *given = given_of(layout, t);
-    uint64_t *owner = calloc(given->set_count + 1, sizeof *owner);
-
-    layout->set_owner[t] = owner;
-    if (!owner)
-        return RESHARD_ENOMEM;
-    for (uint64_t set = 0; set < given->set_count; set++) {
-        const uint64_t first = given->member_start[set];
-        const uint64_t members = given->member_start[set + 1] - first;
-        uint64_t holder;
-        for (uint64_t r = 1; r < members; r++)
-            if (load[given->member[first + r]] < load[given->member[first + owner[set]]])
-                owner[set] = r;
-        holder = given->member[first + owner[set]];
-        load[holder] += reshard_layout_local_count(layout, t, holder) * bytes;
-    }
-    return RESHARD_OK;
-}
-
-/* Each rank owns its row. */
-static void own_rows(struct reshard_layout *layout, uint32_t t, uint64_t *load)
-{
-    const size_t bytes = reshard_dtype_bytes(tensor_of(layout, t)->dtype);
-
-    for (uint64_t rank = 0; rank < layout->options.world; rank++)
-        load[rank] += reshard_layout_local_count(layout, t, rank) * bytes;
-}
-
-/* What is not saved counts for nobody: a reader of the checkpoint must find the same owners. */
-static enum reshard_status choose_owners(struct reshard_layout *layout)
-{
-    uint64_t *load = calloc(layout->options.world, sizeof *load);
-    enum reshard_status status = load ? RESHARD_OK : RESHARD_ENOMEM;
-
-    for (uint32_t t = 0; !status && t < reshard_model_tensor_count(layout->model); t++) {
-        const struct reshard_tensor *tensor = tensor_of(layout, t);
-        if (!reshard_role_is_saved(tensor->role) && !given_of(layout, t))
-            continue;
-        if (given_of(layout, t))
-            status = choose_set_owners(layout, t, load);
-        else if (layout->placement[t].per_rank)
-            own_rows(layout, t, load);
-        else
-            choose_owner(layout, t, load);
-    }
-    free(load);
-    return status;
-}
-
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static enum reshard_status allocate(struct reshard_layout *layout)
@@ -174,24 +61,47 @@ static enum reshard_status allocate(struct reshard_layout *layout)
     const size_t tensors = (size_t)reshard_model_tensor_count(layout->model) + 1;
 
     layout->placement = calloc(tensors, sizeof *layout->placement);
-    /* An array of pointers it is. NOLINTNEXTLINE(bugprone-sizeof-expression) */
-    layout->given = calloc(tensors, sizeof *layout->given);
-    layout->owner = calloc(tensors, sizeof *layout->owner);
-    layout->set_owner = calloc(tensors, sizeof *layout->set_owner);
-    return layout->placement && layout->given && layout->owner && layout->set_owner
-               ? RESHARD_OK
-               : RESHARD_ENOMEM;
+    layout->given = calloc((size_t)layout->options.rule_count + 1, sizeof(struct given *));
+    return layout->placement && layout->given ? RESHARD_OK : RESHARD_ENOMEM;
 }
 
-static enum reshard_status open_given(struct reshard_layout *layout, struct reshard_error *error)
+/* The boxes that the tensors of a rule have: of each rule once, since no second shape can have
+ * them. A tensor of another one is refused when its boxes are looked at by themselves. */
+static enum reshard_status open_given(struct reshard_layout *layout, uint32_t t,
+                                      struct reshard_error *error)
+{
+    const struct reshard_rule *rule = layout->placement[t].boxes;
+    struct given **given = &layout->given[rule - layout->options.rule];
+    struct given *other = NULL;
+    enum reshard_status status = RESHARD_OK;
+
+    if (!*given)
+        return given_open(given, rule, tensor_of(layout, t), layout->ranks, error);
+    if (reshard_shape_equal(&(*given)->shape, &tensor_of(layout, t)->shape))
+        return RESHARD_OK;
+    status = given_open(&other, rule, tensor_of(layout, t), layout->ranks, error);
+    given_close(other);
+    return status;
+}
+
+static enum reshard_status open_givens(struct reshard_layout *layout, struct reshard_error *error)
 {
     enum reshard_status status = RESHARD_OK;
 
     for (uint32_t t = 0; !status && t < reshard_model_tensor_count(layout->model); t++)
         if (layout->placement[t].boxes && tensor_of(layout, t)->like == t)
-            status = given_open(&layout->given[t], layout->placement[t].boxes, tensor_of(layout, t),
-                                error);
+            status = open_given(layout, t, error);
+    if (!status)
+        status = givens_compare(layout->given, layout->options.rule_count);
     return status;
+}
+
+static enum reshard_status open_owners(struct reshard_layout *layout)
+{
+    const struct owners_from from = {layout->model, &layout->options, layout->placement,
+                                     layout->given};
+
+    return owners_open(&layout->owners, &from);
 }
 
 enum reshard_status reshard_layout_open(struct reshard_layout **out,
@@ -222,11 +132,11 @@ enum reshard_status reshard_layout_open(struct reshard_layout **out,
         status = placement_find(layout->placement, model, &layout->options, error);
     }
     if (!status)
-        status = open_given(layout, error);
+        status = open_givens(layout, error);
     if (!status)
         status = flats_open(&layout->flats, model, &layout->options, layout->placement, error);
     if (!status)
-        status = choose_owners(layout);
+        status = open_owners(layout);
     if (status)
         reshard_layout_close(layout);
     else
@@ -238,16 +148,13 @@ void reshard_layout_close(struct reshard_layout *layout)
 {
     if (!layout)
         return;
-    for (uint32_t t = 0; layout->given && t < reshard_model_tensor_count(layout->model); t++)
-        given_close(layout->given[t]);
-    for (uint32_t t = 0; layout->set_owner && t < reshard_model_tensor_count(layout->model); t++)
-        free(layout->set_owner[t]);
+    for (uint32_t i = 0; layout->given && i < layout->options.rule_count; i++)
+        given_close(layout->given[i]);
     reshard_layout_options_release(&layout->options);
     free(layout->placement);
     free(layout->given);
     flats_close(&layout->flats);
-    free(layout->owner);
-    free(layout->set_owner);
+    owners_close(&layout->owners);
     free(layout);
 }
 
@@ -310,7 +217,7 @@ uint64_t reshard_layout_replicas(const struct reshard_layout *layout, uint32_t t
         return given->member_start[shard + 1] - given->member_start[shard];
     if (layout->placement[tensor].per_rank)
         return 1;
-    return reshard_mesh_count(&layout->mesh, free_dims(&layout->placement[tensor]));
+    return reshard_mesh_count(&layout->mesh, owners_free_dims(&layout->placement[tensor]));
 }
 
 uint64_t reshard_layout_replicas_most(const struct reshard_layout *layout, uint32_t tensor)
@@ -337,7 +244,7 @@ uint64_t reshard_layout_replica_of(const struct reshard_layout *layout, uint32_t
     if (layout->placement[tensor].per_rank)
         return 0;
     place = reshard_mesh_place(&layout->mesh, holder);
-    return reshard_mesh_number(&layout->mesh, free_dims(&layout->placement[tensor]), &place);
+    return reshard_mesh_number(&layout->mesh, owners_free_dims(&layout->placement[tensor]), &place);
 }
 
 uint64_t reshard_layout_holder(const struct reshard_layout *layout, uint32_t tensor, uint64_t shard,
@@ -352,16 +259,19 @@ uint64_t reshard_layout_holder(const struct reshard_layout *layout, uint32_t ten
     if (placement->per_rank)
         return shard;
     reshard_mesh_set_number(&layout->mesh, placement->cut_dims, shard, &place);
-    reshard_mesh_set_number(&layout->mesh, free_dims(placement), replica, &place);
+    reshard_mesh_set_number(&layout->mesh, owners_free_dims(placement), replica, &place);
     return reshard_mesh_rank(&layout->mesh, &place);
 }
 
 uint64_t reshard_layout_owner(const struct reshard_layout *layout, uint32_t tensor, uint64_t shard)
 {
-    const uint64_t *set_owner = layout->set_owner[tensor];
+    const struct given *given = given_of(layout, tensor);
 
+    if (layout->placement[tensor].per_rank)
+        return shard;
     return reshard_layout_holder(layout, tensor, shard,
-                                 set_owner ? set_owner[shard] : layout->owner[tensor]);
+                                 given ? owners_member(&layout->owners, given, tensor, shard)
+                                       : layout->owners.replica[tensor]);
 }
 
 bool reshard_layout_is_owner(const struct reshard_layout *layout, uint32_t tensor, uint64_t holder)

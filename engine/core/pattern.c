@@ -63,6 +63,11 @@ bool pattern_is_valid(const char *pattern)
     return pattern[0] && text_is_utf8(pattern) && stars <= PATTERN_STARS_MAX && numbers <= 1;
 }
 
+bool pattern_is_wild(const char *pattern)
+{
+    return strchr(pattern, '*') || strstr(pattern, number_token);
+}
+
 /* The digits at `text`, as a number; returns how many. */
 static size_t read_number(const char *text, uint64_t *out)
 {
@@ -74,51 +79,122 @@ static size_t read_number(const char *text, uint64_t *out)
     return digits;
 }
 
-/* One step of what follows the last star: true when pattern and name both move on. */
-static bool step(const char **pattern, const char **name, struct pattern_match *out)
+/* What stands between two stars, or between a star and an end: a text, or a text, the number and a
+ * text. */
+struct segment {
+    const char *text;
+    size_t bytes;
+    const char *behind; /* the number; NULL without one */
+    size_t behind_bytes;
+};
+
+/* The segment that begins at `pattern`; moves on to the star behind it, or to the end. */
+static struct segment next_segment(const char **pattern)
 {
-    if (is_number_token(*pattern)) {
-        const size_t digits = read_number(*name, &out->number);
-        out->number_text = *name;
-        out->number_bytes = digits;
-        *pattern += NUMBER_TOKEN_BYTES;
-        *name += digits;
-        return digits > 0;
+    const size_t bytes = strcspn(*pattern, "*");
+    const char *number = memmem(*pattern, bytes, number_token, NUMBER_TOKEN_BYTES);
+    struct segment segment = {*pattern, bytes, NULL, 0};
+
+    if (number) {
+        segment.bytes = (size_t)(number - *pattern);
+        segment.behind = number + NUMBER_TOKEN_BYTES;
+        segment.behind_bytes = bytes - segment.bytes - NUMBER_TOKEN_BYTES;
     }
-    if (**pattern == '\0' || **pattern != **name)
-        return false;
-    *pattern += 1;
-    *name += 1;
-    return true;
+    *pattern += bytes;
+    return segment;
+}
+
+/* Where a number is to be read at `digits`: what a segment stands for there, from *place up to what
+ * is returned. NULL where it does not fit between `name` and `end`. */
+static const char *fit_number(const struct segment *segment, const char *name, const char *digits,
+                              const char *end, const char **place, struct pattern_match *out)
+{
+    const size_t read = read_number(digits, &out->number);
+    const char *behind = digits + read;
+
+    *place = digits - segment->bytes;
+    if (read == 0 || (size_t)(digits - name) < segment->bytes ||
+        (size_t)(end - behind) < segment->behind_bytes ||
+        memcmp(*place, segment->text, segment->bytes) != 0 ||
+        memcmp(behind, segment->behind, segment->behind_bytes) != 0)
+        return NULL;
+    out->number_text = digits;
+    out->number_bytes = read;
+    return behind + segment->behind_bytes;
+}
+
+/* Likewise at `name` itself. */
+static const char *fit_here(const struct segment *segment, const char *name, const char *end,
+                            struct pattern_match *out)
+{
+    const char *place;
+
+    if ((size_t)(end - name) < segment->bytes)
+        return NULL;
+    if (segment->behind)
+        return fit_number(segment, name, name + segment->bytes, end, &place, out);
+    return memcmp(name, segment->text, segment->bytes) == 0 ? name + segment->bytes : NULL;
+}
+
+/* The first place from `name` on where a segment fits; a number is looked for digit by digit. */
+static const char *fit_first(const struct segment *segment, const char *name, const char *end,
+                             const char **place, struct pattern_match *out)
+{
+    const char *behind = NULL;
+
+    if (!segment->behind) {
+        *place = memmem(name, (size_t)(end - name), segment->text, segment->bytes);
+        return *place ? *place + segment->bytes : NULL;
+    }
+    for (const char *digits = name + strcspn(name, "0123456789"); !behind && digits < end;
+         digits += 1 + strcspn(digits + 1, "0123456789"))
+        behind = fit_number(segment, name, digits, end, place, out);
+    return behind;
+}
+
+/* The first place where a segment fits and ends with the name. */
+static const char *fit_last(const struct segment *segment, const char *name, const char *end,
+                            const char **place, struct pattern_match *out)
+{
+    const size_t bytes = segment->behind ? segment->behind_bytes : segment->bytes;
+    const char *behind = NULL;
+
+    if ((size_t)(end - name) < bytes)
+        return NULL;
+    *place = end - bytes;
+    if (!segment->behind)
+        return fit_here(segment, *place, end, out);
+    for (size_t digits = DIGITS_MAX; behind != end && digits > 0; digits--)
+        if ((size_t)(end - name) - bytes >= digits)
+            behind = fit_number(segment, name, end - bytes - digits, end, place, out);
+    return behind == end ? end : NULL;
 }
 
 /*
- * After a star everything up to the next one is tried at the first place where it fits; once the
- * next star is reached that place is final, because whatever a later one allows, it allows too. So
- * only the last star is ever moved, and the time is at most the product of the lengths.
+ * After a star everything up to the next one stands at the first place where it fits: whatever a
+ * later one allows, it allows too. So no place is ever given up, and the time is that of looking
+ * for each segment once: about the name's length, whatever the pattern is.
  */
 bool pattern_matches(const char *pattern, const char *name, struct pattern_match *out)
 {
-    const char *after_star = NULL;
+    const char *const end = name + strlen(name);
+    struct segment segment = next_segment(&pattern);
+    const char *place;
 
     *out = (struct pattern_match){.number = 0};
-    while (*pattern || *name) {
-        if (*pattern == '*') {
-            after_star = ++pattern;
-            out->star[out->star_count].text = name;
-            out->star[out->star_count++].bytes = 0;
-        } else if (!step(&pattern, &name, out)) {
-            if (!after_star)
-                return false;
-            name = out->star[out->star_count - 1].text + out->star[out->star_count - 1].bytes;
-            if (*name == '\0')
-                return false;
-            out->star[out->star_count - 1].bytes++;
-            name++;
-            pattern = after_star;
-        }
+    name = fit_here(&segment, name, end, out);
+    while (name && *pattern == '*') {
+        const char *const from = name;
+        pattern++;
+        segment = next_segment(&pattern);
+        name = *pattern ? fit_first(&segment, from, end, &place, out)
+                        : fit_last(&segment, from, end, &place, out);
+        if (!name)
+            return false;
+        out->star[out->star_count].text = from;
+        out->star[out->star_count++].bytes = (size_t)(place - from);
     }
-    return true;
+    return name == end;
 }
 
 bool pattern_matches_any(const char *const *pattern, uint32_t count, const char *name)

@@ -31,6 +31,9 @@ bool text_is_utf8(const char *text);
  * most PATTERN_STARS_MAX stars. */
 bool pattern_is_valid(const char *pattern);
 
+/* Local. Whether a valid pattern stands for more than one name. */
+bool pattern_is_wild(const char *pattern);
+
 /* Local. Hold a valid pattern against a name; *out is unspecified when it does not match. */
 bool pattern_matches(const char *pattern, const char *name, struct pattern_match *out);
 

@@ -168,39 +168,15 @@ static enum reshard_status place_tensor(const struct finding *finding,
     return status;
 }
 
-/* The ways that a dimension is cut in all; *several: by more than one cut that is any. */
-static uint64_t ways_of(const struct placement *placement, uint32_t on, bool *several)
+/* The ways that a dimension is cut in all, the flat cut aside. */
+static uint64_t ways_of(const struct placement *placement, uint32_t on)
 {
     uint64_t ways = 1; /* a product of mesh sizes: at most 2^20 */
 
-    *several = false;
-    for (uint32_t i = 0; i + placement->flat < placement->cut_count; i++) {
-        if (placement->cut[i].on != on)
-            continue;
-        *several = *several || (ways > 1 && placement->cut[i].ways > 1);
-        ways *= placement->cut[i].ways;
-    }
+    for (uint32_t i = 0; i + placement->flat < placement->cut_count; i++)
+        if (placement->cut[i].on == on)
+            ways *= placement->cut[i].ways;
     return ways;
-}
-
-/* Where `shard` cuts what another cut has left, the size must divide, as PyTorch demands of FSDP
- * with tensor parallelism: uneven, its two ways to compose them disagree on who has what. */
-static enum reshard_status check_strided(const struct finding *finding, uint32_t on)
-{
-    const struct reshard_tensor *tensor = finding->tensor;
-    bool several;
-    const uint64_t ways = ways_of(finding->placement, on, &several);
-
-    const struct placement_cut *shard = &finding->placement->cut[finding->placement->cut_count - 1];
-
-    if (!several || shard->ways == 1 || tensor->shape.size[on] % ways == 0)
-        return RESHARD_OK;
-    return reshard_error_set(finding->error, RESHARD_EINVAL,
-                             "'%s': dimension %u of size %" PRIu64
-                             " is cut along shard and another mesh dimension, %" PRIu64
-                             " ways in all, and does not divide: uneven sharding is not supported "
-                             "there (a rule can have shard cut another dimension)",
-                             tensor->fqn, on, tensor->shape.size[on], ways);
 }
 
 /* Every rank's flat shard must be cut from the same length. */
@@ -208,15 +184,13 @@ static enum reshard_status place_flat(const struct finding *finding, reshard_mes
 {
     struct placement *placement = finding->placement;
     const struct reshard_tensor *tensor = finding->tensor;
-    bool several;
 
     for (uint32_t d = 0; d < tensor->shape.ndim; d++)
-        if (tensor->shape.size[d] % ways_of(placement, d, &several))
+        if (tensor->shape.size[d] % ways_of(placement, d))
             return reshard_error_set(finding->error, RESHARD_EINVAL,
                                      "'%s': fsdp1 flattens what a rank has of it, so dimension %u "
                                      "of size %" PRIu64 " must be a multiple of %" PRIu64,
-                                     tensor->fqn, d, tensor->shape.size[d],
-                                     ways_of(placement, d, &several));
+                                     tensor->fqn, d, tensor->shape.size[d], ways_of(placement, d));
     if (placement->sections && placement->cut[placement->cut_count - 1].on != 0)
         return reshard_error_set(finding->error, RESHARD_EINVAL,
                                  "'%s': fsdp1 can flatten sections of dimension 0 alone",
@@ -258,7 +232,6 @@ static bool is_flattened(const struct finding *finding, const struct sayings *sa
 static enum reshard_status place_data(const struct finding *finding, const struct sayings *sayings)
 {
     reshard_mesh_set data = RESHARD_MESH_BIT(RESHARD_MESH_SHARD);
-    enum reshard_status status;
     uint64_t on;
 
     if (!sayings->expert.how)
@@ -267,35 +240,7 @@ static enum reshard_status place_data(const struct finding *finding, const struc
         return place_flat(finding, data);
     if (!shard_cut(finding, sayings, &on))
         return RESHARD_OK;
-    status = add_cut(finding, data, "shard", on);
-    return status ? status : check_strided(finding, (uint32_t)on);
-}
-
-static enum reshard_status check_boxes(const struct finding *finding,
-                                       const struct reshard_rule *rule)
-{
-    const struct reshard_box whole = reshard_box_whole(&finding->tensor->shape);
-    const uint64_t ranks = reshard_mesh_ranks(&finding->mesh);
-    char text[320];
-
-    for (uint64_t i = 0; i < rule->box_count; i++) {
-        const struct reshard_rank_box *given = &rule->box[i];
-        const bool fits = given->box.ndim == whole.ndim && !reshard_box_empty(&given->box) &&
-                          reshard_box_inside(&given->box, &whole);
-        if (fits && given->rank < ranks)
-            continue;
-        return reshard_error_set(
-            finding->error, RESHARD_EINVAL, "'%s': rank %" PRIu64 " is given box %s, but %s",
-            finding->tensor->fqn, given->rank,
-            given->box.ndim <= RESHARD_DIMS_MAX ? reshard_box_print(&given->box, text, sizeof text)
-                                                : "of too many dimensions",
-            fits                             ? "the mesh has no such rank"
-            : given->box.ndim != whole.ndim  ? "the tensor has another number of dimensions"
-            : reshard_box_empty(&given->box) ? "that is empty"
-                                             : "that lies outside the tensor");
-    }
-    finding->placement->boxes = rule;
-    return RESHARD_OK;
+    return add_cut(finding, data, "shard", on);
 }
 
 static enum reshard_status check_rows(const struct finding *finding)
@@ -318,8 +263,10 @@ static enum reshard_status place(const struct finding *finding, uint64_t stage)
     *finding->placement = (struct placement){.cut_count = 0};
     if (finding->tensor->role == RESHARD_ROLE_PER_RANK)
         return check_rows(finding);
-    if (sayings.boxes)
-        return check_boxes(finding, sayings.boxes);
+    if (sayings.boxes) {
+        finding->placement->boxes = sayings.boxes;
+        return RESHARD_OK;
+    }
     if (sayings.pipeline.how == RESHARD_HOW_OF)
         status = fix_number(finding, RESHARD_MESH_PIPELINE, sayings.pipeline.number,
                             sayings.pipeline_number);
@@ -394,9 +341,8 @@ static bool slot_dim(const struct reshard_tensor *slot, const struct reshard_ten
 static uint64_t local_width(const struct placement *parameter, const struct reshard_tensor *tensor)
 {
     const uint32_t last = tensor->shape.ndim - 1;
-    bool several;
 
-    return tensor->shape.size[last] / ways_of(parameter, last, &several);
+    return tensor->shape.size[last] / ways_of(parameter, last);
 }
 
 /* A slot goes through the flat cut of its parameter where its elements are those of runs of the

@@ -5,9 +5,9 @@
  * business.
  *
  * Sources of the rules: torch/distributed/fsdp/_fully_shard/_fsdp_param.py and
- * torch/distributed/tensor/_utils.py (tensor parallelism before FSDP on one dimension: what PyTorch
- * writes as _StridedShard and Shard; uneven sizes are refused as there), torchtitan's device meshes
- * (experts take a part of the shard dimension).
+ * torch/distributed/tensor/placement_types.py (tensor parallelism before FSDP on one dimension:
+ * what PyTorch writes as _StridedShard and Shard, and its local tensors are so for uneven sizes,
+ * too), torchtitan's device meshes (experts take a part of the shard dimension).
  */
 #ifndef RESHARD_PLACEMENT_H
 #define RESHARD_PLACEMENT_H

@@ -531,89 +531,188 @@ static uint64_t candidate_of(const struct said *said, const struct mesh *mesh, c
     return number;
 }
 
+/* All that the choice of owners needs: the tensors' bytes, and who holds what. */
 struct owning {
+    const struct reshard_model *model;
     const struct reshard_layout_options *options;
     struct mesh mesh;
     uint64_t world;
-    uint64_t *load; /* bytes that each rank owns so far */
+    const struct oracle_places *places; /* of tensor t and rank r: t * world + r */
+    bool *owner;                        /* likewise */
 };
 
-/* The candidate with the fewest bytes, summed over its ranks. */
-static uint64_t least_candidate(const struct owning *owning, const struct said *said,
-                                const struct oracle_places *places)
+static const struct oracle_places *places_of(const struct owning *owning, uint32_t tensor,
+                                             uint64_t rank)
 {
-    uint64_t *sum = must_have(owning->mesh.ranks, sizeof *sum), at[DIMS], best = UINT64_MAX;
-    bool *there = must_have(owning->mesh.ranks, sizeof *there);
-
-    for (uint64_t rank = 0; rank < owning->mesh.ranks; rank++) {
-        said_coordinates(&owning->mesh, rank, at);
-        if (!places[rank].part || (owning->options->owner && at[R] != owning->options->owner - 1))
-            continue;
-        sum[candidate_of(said, &owning->mesh, at)] += owning->load[rank];
-        there[candidate_of(said, &owning->mesh, at)] = true;
-    }
-    for (uint64_t c = 0; c < owning->mesh.ranks; c++)
-        if (there[c] && (best == UINT64_MAX || sum[c] < sum[best]))
-            best = c;
-    free(sum);
-    free(there);
-    return best;
+    return &owning->places[tensor * owning->world + rank];
 }
 
-static bool same_places(const struct oracle_places *a, const struct oracle_places *b)
+static bool is_given(const struct owning *owning, uint32_t tensor)
 {
-    return memcmp(a->packed, b->packed, a->count * sizeof *a->packed) == 0;
+    const struct said said = said_of(owning->model, owning->options, tensor);
+
+    return said_is_given(&said);
 }
 
-/* Of boxes given: the set that this rank has, whether it is the one with the fewest bytes. */
-static bool least_of_set(const struct owning *owning, const struct oracle_places *places,
-                         uint64_t rank, const bool *done)
+/* Whether two ranks have the same elements of a tensor. */
+static bool same_places(const struct owning *owning, uint32_t tensor, uint64_t a, uint64_t b)
 {
-    for (uint64_t other = 0; other < owning->world; other++)
-        if (other != rank && places[other].part && same_places(&places[other], &places[rank]) &&
-            (done[other] || owning->load[other] < owning->load[rank] ||
-             (owning->load[other] == owning->load[rank] && other < rank)))
-            return false;
+    const struct oracle_places *mine = places_of(owning, tensor, a);
+    const struct oracle_places *theirs = places_of(owning, tensor, b);
+
+    return mine->part && theirs->part &&
+           memcmp(mine->packed, theirs->packed, mine->count * sizeof *mine->packed) == 0;
+}
+
+/* Of boxes given: two tensors whose ranks go together in the same way. */
+static bool same_members(const struct owning *owning, uint32_t t, uint32_t u)
+{
+    for (uint64_t a = 0; a < owning->world; a++)
+        for (uint64_t b = 0; b <= a; b++)
+            if (same_places(owning, t, a, b) != same_places(owning, u, a, b))
+                return false;
     return true;
 }
 
-static void own(const struct owning *owning, const struct said *said,
-                const struct oracle_places *places, uint64_t bytes, bool *out)
+/* Of cuts: two tensors that have the same dimensions free, and are fixed at the same coordinates.
+ */
+static bool same_dims(const struct owning *owning, uint32_t t, uint32_t u)
 {
-    const bool rows = said->tensor->role == RESHARD_ROLE_PER_RANK;
-    const bool given = !rows && said_is_given(said);
-    const uint64_t best = rows || given ? 0 : least_candidate(owning, said, places);
+    const struct said a = said_of(owning->model, owning->options, t);
+    const struct said b = said_of(owning->model, owning->options, u);
+    bool left[DIMS], right[DIMS];
+
+    free_dims(&a, left);
+    free_dims(&b, right);
+    for (int d = P; d < DIMS; d++) {
+        uint64_t its = 0, others = 0;
+        const bool fixed = (d == P || d == E) && said_coordinate(&a, &owning->mesh, d, &its);
+        if (fixed != ((d == P || d == E) && said_coordinate(&b, &owning->mesh, d, &others)) ||
+            its != others || left[d] != right[d])
+            return false;
+    }
+    return true;
+}
+
+static bool is_dealt(const struct owning *owning, uint32_t tensor)
+{
+    const struct said said = said_of(owning->model, owning->options, tensor);
+
+    return reshard_role_is_saved(said.tensor->role) && said.tensor->role != RESHARD_ROLE_PER_RANK;
+}
+
+static bool in_one_group(const struct owning *owning, uint32_t t, uint32_t u)
+{
+    const bool given = is_given(owning, t);
+
+    if (!is_dealt(owning, t) || !is_dealt(owning, u) || given != is_given(owning, u))
+        return false;
+    return given ? same_members(owning, t, u) : same_dims(owning, t, u);
+}
+
+static uint64_t bytes_of(const struct owning *owning, uint32_t t)
+{
+    const struct reshard_tensor *tensor = reshard_model_tensor(owning->model, t);
+
+    return tensor->count * reshard_dtype_bytes(tensor->dtype);
+}
+
+/* Which of n a tensor is dealt to: its group's tensors are gone through, the largest that is left
+ * first, until it is this one's turn. */
+static uint64_t dealt_to(const struct owning *owning, uint32_t tensor, uint64_t n)
+{
+    const uint32_t tensors = reshard_model_tensor_count(owning->model);
+    uint64_t *bytes = must_have(n, sizeof *bytes), to = 0;
+    bool *done = must_have(tensors, sizeof *done);
+    uint32_t next = UINT32_MAX;
+
+    for (uint32_t t = 0; t < tensors; t++)
+        done[t] = !in_one_group(owning, t, tensor);
+    while (next != tensor) {
+        next = UINT32_MAX;
+        for (uint32_t t = 0; t < tensors; t++)
+            if (!done[t] && (next == UINT32_MAX || bytes_of(owning, t) > bytes_of(owning, next)))
+                next = t;
+        to = 0;
+        for (uint64_t k = 1; k < n; k++)
+            to = bytes[k] < bytes[to] ? k : to;
+        bytes[to] += bytes_of(owning, next);
+        done[next] = true;
+    }
+    free(bytes);
+    free(done);
+    return to;
+}
+
+/* The owners of a tensor's sets of boxes: of each, the member that it comes to. */
+static void own_sets(const struct owning *owning, uint32_t tensor)
+{
+    for (uint64_t rank = 0; rank < owning->world; rank++) {
+        uint64_t members = 0, before = 0;
+        for (uint64_t other = 0; other < owning->world; other++) {
+            if (!same_places(owning, tensor, rank, other))
+                continue;
+            members++;
+            before += other < rank;
+        }
+        owning->owner[tensor * owning->world + rank] =
+            members && dealt_to(owning, tensor, members) == before;
+    }
+}
+
+static bool may_own(const struct owning *owning, uint32_t tensor, uint64_t rank)
+{
     uint64_t at[DIMS];
+
+    said_coordinates(&owning->mesh, rank, at);
+    return places_of(owning, tensor, rank)->part &&
+           (!owning->options->owner || at[R] == owning->options->owner - 1);
+}
+
+/* The candidates that may own, by their numbers, and which of them the tensor comes to. */
+static void own_candidate(const struct owning *owning, uint32_t tensor)
+{
+    const struct said said = said_of(owning->model, owning->options, tensor);
+    uint64_t *candidate = must_have(owning->world, sizeof *candidate), at[DIMS], n = 0, to;
+    bool *there = must_have(owning->world, sizeof *there);
 
     for (uint64_t rank = 0; rank < owning->world; rank++) {
         said_coordinates(&owning->mesh, rank, at);
-        if (!places[rank].part)
-            continue;
-        if (given)
-            out[rank] = least_of_set(owning, places, rank, out);
-        else
-            out[rank] = rows || (candidate_of(said, &owning->mesh, at) == best &&
-                                 (!owning->options->owner || at[R] == owning->options->owner - 1));
+        candidate[rank] = candidate_of(&said, &owning->mesh, at);
+        if (may_own(owning, tensor, rank))
+            there[candidate[rank]] = true;
     }
-    for (uint64_t rank = 0; rank < owning->world; rank++)
-        owning->load[rank] += out[rank] ? places[rank].held * bytes : 0;
+    for (uint64_t c = 0; c < owning->world; c++)
+        n += there[c];
+    to = dealt_to(owning, tensor, n);
+    for (uint64_t rank = 0; rank < owning->world; rank++) {
+        uint64_t before = 0;
+        for (uint64_t c = 0; may_own(owning, tensor, rank) && c < candidate[rank]; c++)
+            before += there[c];
+        owning->owner[tensor * owning->world + rank] =
+            may_own(owning, tensor, rank) && before == to;
+    }
+    free(candidate);
+    free(there);
 }
 
 bool *oracle_owners(const struct reshard_model *model, const struct reshard_layout_options *options,
                     const struct oracle_places *places)
 {
     const uint32_t tensors = reshard_model_tensor_count(model);
-    const struct owning owning = {options, said_mesh(options), oracle_world(options),
-                                  must_have(oracle_world(options), sizeof *owning.load)};
-    bool *owner = must_have(tensors * owning.world, sizeof *owner);
+    const uint64_t world = oracle_world(options);
+    const struct owning owning = {model, options, said_mesh(options),
+                                  world, places,  must_have(tensors * world, sizeof(bool))};
 
     for (uint32_t t = 0; t < tensors; t++) {
         const struct said said = said_of(model, options, t);
-        if (reshard_role_is_saved(said.tensor->role))
-            own(&owning, &said, places + t * owning.world,
-                reshard_dtype_bytes(reshard_model_tensor(model, t)->dtype),
-                owner + t * owning.world);
+        if (said.tensor->role == RESHARD_ROLE_PER_RANK)
+            for (uint64_t rank = 0; rank < world; rank++)
+                owning.owner[t * world + rank] = true;
+        else if (is_dealt(&owning, t) && is_given(&owning, t))
+            own_sets(&owning, t);
+        else if (is_dealt(&owning, t))
+            own_candidate(&owning, t);
     }
-    free(owning.load);
-    return owner;
+    return owning.owner;
 }
