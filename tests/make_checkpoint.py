@@ -8,6 +8,7 @@ consistent in itself, with right seals and CRCs, so that only the check meant fo
 """
 import argparse
 import copy
+import ctypes
 import json
 import os
 import struct
@@ -87,6 +88,7 @@ MODELS = {
     "forms": (FORMS, ["", "h.0", "h.1", "h.2"], {}),
 }
 SEED = 0x1234567890ABCDEF
+TOKEN = "0123456789abcdef0123456789abcdef"
 LR, B1, B2, EPS, WD = 1e-3, 0.9, 0.999, 1e-8, 0.01
 
 TABLE = []
@@ -264,6 +266,22 @@ def hdf5_type(dtype):
     return h5py.h5t.py_create(np.dtype(names[dtype]))
 
 
+DTYPES = ("f64 f32 f16 bf16 f8_e4m3fn f8_e5m2 f8_e4m3fnuz f8_e5m2fnuz f8_e8m0fnu f4_e2m1fn_x2 c32 c64 c128 "
+          "i8 i16 i32 i64 u8 u16 u32 u64 bool").split()
+HEAD, TRAILER = 16384, 512
+
+
+def access():
+    """Metadata in one block at the front, all of a head's bytes; data behind it, in the order of creation
+    and without gaps. h5py has no word of its own for the two sizes."""
+    plist = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    plist.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_LATEST)
+    library = ctypes.CDLL(h5py.h5p.__file__)
+    for name, size in (("H5Pset_meta_block_size", HEAD), ("H5Pset_small_data_block_size", 0)):
+        assert getattr(library, name)(ctypes.c_int64(plist.id), ctypes.c_uint64(size)) >= 0
+    return plist
+
+
 def create(group, name, dtype, rows):
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_layout(h5py.h5d.CONTIGUOUS)
@@ -272,6 +290,18 @@ def create(group, name, dtype, rows):
     plist.set_obj_track_times(False)
     space = h5py.h5s.create_simple((rows,))
     return h5py.h5d.create(group, name.encode(), dtype, space, plist)
+
+
+def trailer(header, head, widths, places, sizes):
+    """The last 512 bytes of a file; `places` has offset and bytes of all datasets but itself."""
+    (fqn, slot), tables, pieces = widths, places["tensors"], places["pieces"]
+    out = struct.pack("<8sIIQQQ32sQQQ", b"reshard\n", 2, len(DTYPES), header["step"], header["writer"],
+                      header["world"], header["token"].encode(), sizes["file"], len(head), crc64(head))
+    out += struct.pack("<QQIIQQQ", *tables, fqn, slot, *pieces, sizes["crc"])
+    for dtype in DTYPES:
+        out += struct.pack("<QQ", *places.get(dtype, (0, 0)))
+    out += bytes(8)
+    return out + struct.pack("<Q", crc64(out))
 
 
 def write_file(path, header, tensors, pieces):
@@ -285,41 +315,51 @@ def write_file(path, header, tensors, pieces):
         arena += data
     piece_type = np.dtype([("tensor", "<u4"), ("ndim", "<u4"), ("begin", "<u8", (8,)),
                            ("end", "<u8", (8,)), ("offset", "<u8"), ("contribution", "<u8")])
-    tensor_type = np.dtype([("fqn", "S%d" % (1 + max(len(t[0]) for t in tensors))),
-                            ("slot", "S%d" % (1 + max(len(t[1]) for t in tensors))),
-                            ("dtype", "S16"), ("ndim", "<u4"), ("shape", "<u8", (8,))])
+    widths = [1 + max(len(t[i]) for t in tensors) for i in (0, 1)]
+    tensor_type = np.dtype([("fqn", "S%d" % widths[0]), ("slot", "S%d" % widths[1]), ("dtype", "S16"),
+                            ("ndim", "<u4"), ("shape", "<u8", (8,))])
     table = np.array([(t[0], t[1], t[2], len(t[3]), list(t[3]) + [0] * (8 - len(t[3])))
                       for t in tensors], tensor_type)
     content = {"tensors": table.tobytes(), "pieces": np.array(rows, piece_type).tobytes()}
-    seal = crc64(content["tensors"] + content["pieces"])
-    content["seal"] = struct.pack("<Q", seal)
-    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_LATEST)
-    access.set_alignment(4096, 4096)
-    file = h5py.File(h5py.h5f.create(path.encode(), h5py.h5f.ACC_TRUNC, None, access))
+    file = h5py.File(h5py.h5f.create(path.encode(), h5py.h5f.ACC_TRUNC, None, access()))
     file.attrs["format"] = np.bytes_("reshard")
-    file.attrs["version"] = np.uint32(1)
+    file.attrs["version"] = np.uint32(2)
     for name in ("step", "writer", "world"):
         file.attrs[name] = np.uint64(header[name])
-    writes = []
-    group = file.create_group("arena")
-    for dtype, data in arenas.items():
-        data += bytes(-len(data) % 4096)
-        dataset = create(group.id, dtype, hdf5_type(dtype), len(data) // BYTES[dtype])
+    file.attrs["token"] = np.bytes_(header["token"])
+    places, group = {}, file.create_group("arena")
+    for dtype in DTYPES:
+        if dtype not in arenas:
+            continue
+        arenas[dtype] += bytes(-len(arenas[dtype]) % 4096)
+        content[dtype] = bytes(arenas[dtype])
+        dataset = create(group.id, dtype, hdf5_type(dtype), len(content[dtype]) // BYTES[dtype])
         h5py.Dataset(dataset).attrs["dtype"] = np.bytes_(dtype)
-        writes.append((dataset.get_offset(), bytes(data)))
+        places[dtype] = dataset.get_offset(), len(content[dtype])
     types = {"tensors": h5py.h5t.py_create(tensor_type), "pieces": h5py.h5t.py_create(piece_type),
-             "seal": h5py.h5t.STD_U64LE}
-    for name, count in (("tensors", len(tensors)), ("pieces", len(rows)), ("seal", 1)):
+             "trailer": h5py.h5t.STD_U8LE}
+    for name, count in (("tensors", len(tensors)), ("pieces", len(rows)), ("trailer", TRAILER)):
         dataset = create(file.id, name, types[name], count)
-        writes.append((dataset.get_offset(), content[name]))
+        places[name] = dataset.get_offset(), len(content.get(name, bytes(TRAILER)))
     del group, dataset
     file.close()
+    return fill(path, header, widths, places, content)
+
+
+def fill(path, header, widths, places, content):
+    """Put everything but the head into a file that HDF5 has laid out; its seal."""
+    sizes = {"file": sum(places["trailer"]), "crc": crc64(content["tensors"] + content["pieces"])}
     with open(path, "r+b") as raw:
-        for offset, data in writes:
+        raw.truncate(sizes["file"])
+        head, at = raw.read(HEAD), HEAD
+        for name, (offset, size) in sorted(places.items(), key=lambda place: place[1]):
+            assert offset == at, (name, offset, at)
+            at += size
+        content["trailer"] = trailer(header, head, widths, places, sizes)
+        for name, (offset, _) in places.items():
             raw.seek(offset)
-            raw.write(data)
-    return seal
+            raw.write(content[name])
+    return struct.unpack("<Q", content["trailer"][-8:])[0]
 
 
 def permute(t, owners, parts):
@@ -332,7 +372,10 @@ def permute(t, owners, parts):
 
 
 def plant(fault, tensors, parts):
-    """Faults of who has what, in the first tensor's first two ranks, and of its data."""
+    """Faults of who has what, in the first tensor's first two ranks, and of its data; or a bool of 2."""
+    for t in tensors:
+        if fault == "odd-bool" and t.dtype == "bool":
+            t.data = t.data[:4] + b"\2" + t.data[5:]
     if fault == "swapped-data":
         (a, b), (c, d) = interval(parts[0]), interval(parts[1])
         data = tensors[0].data
@@ -382,6 +425,7 @@ def offsets(table, pieces):
 def write_index(args, tensors, tables, ties):
     """The view of all files as one."""
     file = h5py.File(os.path.join(args.out, "index.h5"), "w")
+    file.attrs["token"] = np.bytes_(args.token)
     model, optim = file.create_group("model"), file.create_group("optim/state")
     for t in tensors:
         if t.absent and args.fault != "absent-dataset":
@@ -459,9 +503,13 @@ def write_manifest(args, tensors, files, layout, units, ties):
         else:
             entry["digest"] = "%016x" % crc64(t.data)
         entries.append(entry)
-    manifest = {"format": "reshard", "version": 1, "step": args.step, "world": args.world,
+    manifest = {"format": "reshard", "version": 2, "step": args.step, "world": args.world,
+                "domains": [args.token]}
+    if args.notes:
+        manifest["notes"] = json.loads(args.notes)
+    manifest.update({
                 "layout": layout, "units": units, "tensors": entries,
-                "ties": [{"alias": alias, "of": of} for alias, of in ties.items()]}
+                "ties": [{"alias": alias, "of": of} for alias, of in ties.items()]})
     if args.model == "forms":
         manifest["optimizer"] = copy.deepcopy(OPTIMIZER)
     manifest.update(files=files, crc64="")
@@ -513,6 +561,8 @@ def main():
                         help="a slot that is absent where it would not be, or the other way round")
     parser.add_argument("--index", action="store_true")
     parser.add_argument("--step", type=int, default=3)
+    parser.add_argument("--token", default=TOKEN, help="the save's, 32 digits")
+    parser.add_argument("--notes", help="the caller's, a JSON object of strings")
     parser.add_argument("--fault", default="")
     args = parser.parse_args()
     os.makedirs(args.out)
@@ -530,7 +580,7 @@ def main():
             continue
         name = "rank-%05d.h5" % rank
         path = os.path.join(args.out, name)
-        header = {"step": args.step, "writer": rank, "world": args.world}
+        header = {"step": args.step, "writer": rank, "world": args.world, "token": args.token}
         seal = write_file(path, header, table, pieces)
         files.append({"name": name, "writer": rank, "bytes": os.path.getsize(path),
                       "seal": "%016x" % seal})
@@ -538,6 +588,8 @@ def main():
         os.unlink(os.path.join(args.out, files.pop()["name"]))
     if args.index:
         write_index(args, tensors, tables, ties)
+    with open(os.path.join(args.out, "token"), "w") as out:
+        out.write("%s\nhost 00000000-0000-0000-0000-000000000000 1 1\n" % args.token)
     write_manifest(args, tensors, files, json.loads(args.say) if args.say else formula, units,
                    ties)
 

@@ -444,7 +444,7 @@ START_TEST(an_optimizer_at_another_place_of_the_manifest_is_refused)
                  " %% m.crc64(h)).encode())\"",
                  scripted_home, scripted_python(), RESHARD_SOURCE_DIR,
                  _i ? "d = {'optimizer': d.pop('optimizer'), **d}\n" : "");
-    expect(NULL, RESHARD_EFORMAT, "its members are not those of version 1 in their order");
+    expect(NULL, RESHARD_EFORMAT, "its members are not those of version 2 in their order");
 }
 END_TEST
 

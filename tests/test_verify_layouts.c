@@ -202,7 +202,8 @@ START_TEST(files_of_another_layout_than_the_manifest_says_are_named)
     } cases[] = {
         {3, "{\"kind\":\"fsdp2\",\"mesh\":{\"shard\":3},\"dim\":1}",
          "{\"kind\":\"fsdp2\",\"mesh\":{\"shard\":3}}",
-         "rank-00000.h5: bytes 4096..4160: embed.weight: the piece is [0, 0] to [8, 2] by rank 0; "
+         "rank-00000.h5: bytes 16384..16448: embed.weight: the piece is [0, 0] to [8, 2] by rank "
+         "0; "
          "by "
          "the layout [0, 0] to [3, 6] by rank 0 comes here"},
         {2,

@@ -1,7 +1,8 @@
 /*
- * Do boxes cover a tensor, each element exactly once? A sweep: the first dimension is cut wherever
- * a box begins or ends; between two such places all rows are alike, and one of them is swept in the
- * next dimension. Local, without state.
+ * Do boxes cover a tensor, each element exactly once? No two may share an element, which is looked
+ * for pair by pair along one dimension; then their sizes must add up, entry by entry of each
+ * dimension. The time is that of the pairs, at most the square of the number of boxes, whatever the
+ * shape and the number of dimensions. Local, without state.
  */
 #ifndef VERIFY_COVER_H
 #define VERIFY_COVER_H

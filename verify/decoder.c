@@ -1,95 +1,63 @@
 #include "verify/decoder.h"
 
+#include "verify/entry.h"
 #include "verify/rankfile.h"
 #include "verify/record.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-/* The manifest is parsed in memory; a larger one is refused unseen. Files beyond the first few
- * hundred are opened for each use, since most users may have 1,024 open. */
-enum { MANIFEST_MAX = 256 << 20, KEPT_OPEN = 256 };
+/* The manifest is parsed in memory; a larger one is refused unseen. The first files are kept open
+ * where the process may have many more, others are opened for each use. */
+enum { MANIFEST_MAX = 256 << 20, KEPT_OPEN = 256, DESCRIPTORS_PLENTY = 1024 };
 
-/* Storage that refuses says nothing about the file, so it is kept apart from what the file is. */
-static enum reshard_status refused(int code, struct reshard_error *error)
+static enum reshard_status load_manifest(struct verify_checkpoint *checkpoint, int fd,
+                                         uint64_t bytes, struct reshard_error *error)
 {
-    if (code == ENOENT)
-        return reshard_error_set(error, RESHARD_ENOENT, "is missing");
-    if (code == ELOOP || code == ENXIO)
-        return reshard_error_set(error, RESHARD_EFORMAT, "is not a regular file");
-    return reshard_error_set(error, RESHARD_EIO, "cannot be read: %s", strerror(code));
-}
+    char *text = malloc((size_t)bytes + 1);
+    enum reshard_status status;
 
-static enum reshard_status open_in(const struct verify_checkpoint *checkpoint, const char *name,
-                                   int *fd, struct reshard_error *error)
-{
-    enum reshard_status status = RESHARD_OK;
-    char *path = NULL;
-
-    *fd = -1;
-    if (asprintf(&path, "%s/%s", checkpoint->directory, name) < 0)
-        return reshard_error_set(error, RESHARD_ENOMEM, "no memory for a path");
-    *fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (*fd < 0)
-        status = refused(errno, error);
-    free(path);
+    if (!text)
+        return reshard_error_set(error, RESHARD_ENOMEM, "no memory for the manifest");
+    status = verify_entry_read(fd, text, (size_t)bytes, 0, error);
+    if (status)
+        reshard_error_prefix(error, "manifest.json");
+    else
+        status = verify_record_parse(checkpoint, text, (size_t)bytes, error);
+    free(text);
     return status;
-}
-
-static enum reshard_status read_all(int fd, void *buffer, size_t bytes, uint64_t position,
-                                    struct reshard_error *error)
-{
-    size_t done = 0;
-
-    if (position > INT64_MAX - bytes)
-        return reshard_error_set(error, RESHARD_EIO, "a position beyond 2^63");
-    while (done < bytes) {
-        const ssize_t got =
-            pread(fd, (char *)buffer + done, bytes - done, (off_t)(position + done));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return reshard_error_set(error, RESHARD_EIO, "reading %zu bytes at %llu: %s", bytes,
-                                     (unsigned long long)position,
-                                     got ? strerror(errno) : "the file ends before them");
-        done += (size_t)got;
-    }
-    return RESHARD_OK;
 }
 
 static enum reshard_status read_manifest(struct verify_checkpoint *checkpoint,
                                          struct reshard_error *error)
 {
-    struct stat about;
-    char *text = NULL;
+    uint64_t bytes;
     int fd;
-    struct reshard_error fault = RESHARD_ERROR_INIT;
-    enum reshard_status status = open_in(checkpoint, "manifest.json", &fd, &fault);
+    enum reshard_status status =
+        verify_entry_open(checkpoint->directory, "manifest.json", &fd, &bytes, error);
 
     if (status == RESHARD_ENOENT)
         return reshard_error_set(error, status,
                                  "no manifest.json: no checkpoint, or a save that was cut short");
+    if (!status && bytes > MANIFEST_MAX)
+        status = reshard_error_set(error, RESHARD_EFORMAT, "has more than %d bytes", MANIFEST_MAX);
     if (status)
-        return reshard_error_set(error, status, "manifest.json: %s", fault.text);
-    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size > MANIFEST_MAX)
-        status =
-            reshard_error_set(error, RESHARD_EFORMAT,
-                              "manifest.json: no regular file of at most %d bytes", MANIFEST_MAX);
-    if (!status && !(text = malloc((size_t)about.st_size + 1)))
-        status = reshard_error_set(error, RESHARD_ENOMEM, "no memory for the manifest");
-    if (!status)
-        status = read_all(fd, text, (size_t)about.st_size, 0, error);
-    if (!status)
-        status = verify_record_parse(checkpoint, text, (size_t)about.st_size, error);
-    free(text);
-    close(fd);
+        reshard_error_prefix(error, "manifest.json");
+    else
+        status = load_manifest(checkpoint, fd, bytes, error);
+    if (fd >= 0)
+        close(fd);
     return status;
+}
+
+static uint32_t descriptors_to_keep(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= DESCRIPTORS_PLENTY ? KEPT_OPEN
+                                                                                         : 0;
 }
 
 enum reshard_status verify_checkpoint_open(struct verify_checkpoint **out, const char *directory,
@@ -103,6 +71,7 @@ enum reshard_status verify_checkpoint_open(struct verify_checkpoint **out, const
         free(checkpoint);
         return reshard_error_set(error, RESHARD_ENOMEM, "no memory for a checkpoint");
     }
+    checkpoint->keep_open = descriptors_to_keep();
     status = read_manifest(checkpoint, error);
     if (status)
         verify_checkpoint_close(checkpoint);
@@ -139,14 +108,19 @@ enum reshard_status verify_checkpoint_decode(struct verify_checkpoint *checkpoin
                                              struct reshard_error *error)
 {
     struct verify_file *entry = &checkpoint->file[file];
+    uint64_t bytes;
+    int fd;
+    enum reshard_status status =
+        verify_entry_open(checkpoint->directory, entry->name, &fd, &bytes, error);
 
-    if (file < KEPT_OPEN && entry->fd < 0) {
-        const enum reshard_status status = open_in(checkpoint, entry->name, &entry->fd, error);
-
-        if (status)
-            return status;
-    }
-    return verify_rankfile_decode(checkpoint, file, error);
+    if (status)
+        return status;
+    status = verify_rankfile_decode(checkpoint, file, fd, bytes, error);
+    if (entry->usable && entry->fd < 0 && file < checkpoint->keep_open)
+        entry->fd = fd;
+    else
+        close(fd);
+    return status;
 }
 
 enum reshard_status verify_checkpoint_read(const struct verify_checkpoint *checkpoint,
@@ -155,12 +129,13 @@ enum reshard_status verify_checkpoint_read(const struct verify_checkpoint *check
 {
     const struct verify_file *entry = &checkpoint->file[file];
     enum reshard_status status = RESHARD_OK;
+    uint64_t size;
     int fd = entry->fd;
 
     if (fd < 0)
-        status = open_in(checkpoint, entry->name, &fd, error);
+        status = verify_entry_open(checkpoint->directory, entry->name, &fd, &size, error);
     if (!status)
-        status = read_all(fd, buffer, bytes, position, error);
+        status = verify_entry_read(fd, buffer, bytes, position, error);
     if (fd >= 0 && entry->fd < 0)
         close(fd);
     return status;

@@ -3,10 +3,11 @@
  * "must" of that page, names the file and what would be right, and trusts no number before it has
  * been held against the size of the file it came from.
  *
- * Opening reads the manifest only. Each rank's file is then decoded once, by one thread at a time
- * (the calls into libhdf5 are serialised here); afterwards pieces and data are read by pread, from
- * any number of threads. What is kept is small: for each file, where its tables and arenas lie and
- * which tensors it has.
+ * Opening reads the manifest only. Each rank's file is then decoded once, by one thread at a time;
+ * afterwards pieces and data are read by pread, from any number of threads. What is kept is small:
+ * for each file, where its tables and arenas lie and which tensors it has; and descriptors only
+ * where the process may have plenty: a thread needs one at a time. Nothing here calls libhdf5
+ * (ordinary.h does).
  */
 #ifndef VERIFY_DECODER_H
 #define VERIFY_DECODER_H
@@ -14,6 +15,7 @@
 #include "verify/box.h"
 #include "verify/formula.h"
 #include "verify/groups.h"
+#include "verify/trailer.h"
 
 enum { VERIFY_RANK_NAME_MAX = 32 };
 
@@ -29,10 +31,11 @@ struct verify_file {
     uint64_t writer;
     uint64_t bytes;
     uint64_t seal;
-    bool usable;                         /* decoded without a fault */
-    int fd;                              /* kept open, or -1: then opened for each use */
-    uint64_t arena[RESHARD_DTYPE_COUNT]; /* where each arena's data begin in the file */
-    uint64_t pieces;                     /* where the table of pieces begins */
+    bool usable; /* its pieces can be read, whatever else may be wrong with it */
+    int fd;      /* kept open, or -1: then opened for each use */
+    uint64_t arena[RESHARD_DTYPE_COUNT];     /* where each arena's data begin in the file */
+    uint64_t arena_end[RESHARD_DTYPE_COUNT]; /* where its last piece ends */
+    uint64_t pieces;                         /* where the table of pieces begins */
     struct verify_span *span;
     uint32_t span_count;
 };
@@ -45,8 +48,10 @@ struct verify_tie {
 
 struct verify_checkpoint {
     char *directory;
+    uint32_t keep_open; /* of the first files, the descriptors */
     uint64_t step;
     uint64_t world;
+    char token[VERIFY_TOKEN_BYTES];    /* of the save, and its one domain */
     struct verify_formula formula;     /* its layout, with the world */
     struct verify_inventory inventory; /* names belong to the checkpoint */
     struct verify_names names;
@@ -79,8 +84,9 @@ RESHARD_MUST_CHECK enum reshard_status verify_checkpoint_open(struct verify_chec
                                                               struct reshard_error *error);
 void verify_checkpoint_close(struct verify_checkpoint *checkpoint); /* accepts NULL */
 
-/* Local. Decode one rank's file. ENOENT, EIO, EFORMAT; EDIGEST for a table that its seal, or a seal
- * that the manifest, does not agree with; EMISMATCH for a whole file of another save. */
+/* Local. Decode one rank's file. ENOENT, EIO, EFORMAT; EDIGEST for bytes that do not have the CRC
+ * which another part, or the manifest, says; EMISMATCH for a whole file of another save. The file
+ * is usable also where only its head or what lies behind the last pieces is at fault. */
 RESHARD_MUST_CHECK enum reshard_status
 verify_checkpoint_decode(struct verify_checkpoint *checkpoint, uint32_t file,
                          struct reshard_error *error);

@@ -1,25 +1,29 @@
 #include "verify/files.h"
 
-#include "verify/decoder.h"
-#include "verify/index.h"
+#include "verify/directory.h"
 #include "verify/pieces.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 64, READ_BYTES = VERIFY_BLOCK_ELEMENTS * VERIFY_ELEMENT_BYTES_MAX };
+enum {
+    THREADS_MAX = 64,
+    THREAD_DESCRIPTORS = 4,
+    READ_BYTES = VERIFY_BLOCK_ELEMENTS * VERIFY_ELEMENT_BYTES_MAX
+};
 
 /* What all threads share; only the counter and the report change. */
 struct inspection {
     const struct verify_files_options *options;
     struct verify_report *report;
-    struct verify_checkpoint *checkpoint;
-    struct verify_checkpoint *other; /* the checkpoint to compare with, or NULL */
-    struct verify_rules *rules;
+    struct verify_directory directory;
+    struct verify_directory against;            /* the checkpoint to compare with, if any */
+    const struct verify_checkpoint *checkpoint; /* of the first; of the second, or NULL */
+    const struct verify_checkpoint *other;
     struct verify_names truth; /* of the oracle's inventory */
     uint32_t *next;            /* tensors of the same parameter: verify_groups() */
     atomic_uint_fast32_t group;
@@ -69,6 +73,32 @@ static bool same_kind(const struct verify_tensor *a, const struct verify_tensor 
            a->slot_class == b->slot_class && a->block == b->block;
 }
 
+/* Load a tensor's pieces, and settle whether all of it can be read: *whole. What files that are not
+ * usable have of it, and that it cannot be, was said of these. */
+static enum reshard_status open_pieces(const struct verify_directory *directory, uint32_t tensor,
+                                       bool by_layout, struct verify_pieces *pieces, bool *whole,
+                                       struct verify_report *report, struct reshard_error *error)
+{
+    bool agree = !by_layout;
+    enum reshard_status status = verify_pieces_open(pieces, directory->checkpoint, tensor, error);
+
+    *whole = false;
+    pieces->label = directory->label;
+    if (!status && directory->lost_count > 0 && !directory->lost_many)
+        status =
+            verify_pieces_lose(pieces, directory->rules, directory->lost, directory->lost_count);
+    if (status || directory->lost_many)
+        return status;
+    if (pieces->lost > 0 && by_layout)
+        status = verify_pieces_agree(pieces, directory->rules, report, &agree);
+    if (!status && (pieces->lost == 0 || agree))
+        status = verify_pieces_cover(pieces, report, whole);
+    if (!status && *whole && pieces->lost == 0 && by_layout)
+        status = verify_pieces_agree(pieces, directory->rules, report, &agree);
+    *whole = *whole && pieces->lost == 0;
+    return status;
+}
+
 static enum reshard_status lane_open_other(const struct worker *worker, struct lane *lane,
                                            struct reshard_error *error)
 {
@@ -83,12 +113,13 @@ static enum reshard_status lane_open_other(const struct worker *worker, struct l
     if (number == UINT32_MAX || other->absent[number] ||
         !same_kind(tensor, &other->inventory.tensor[number]))
         return RESHARD_OK; /* found by compare_inventories() and compare_absence() */
-    status = verify_pieces_open(&lane->other, other, number, error);
-    lane->other.label = worker->inspection->options->against;
+    status = open_pieces(&worker->inspection->against, number, false, &lane->other, &lane->compares,
+                         worker->inspection->report, error);
     if (status)
         reshard_error_prefix(error, "in %s", worker->inspection->options->against);
-    else
-        status = verify_pieces_cover(&lane->other, worker->inspection->report, &lane->compares);
+    else if (!lane->compares && worker->inspection->against.lost_count > 0)
+        verify_pieces_check(&lane->other, VERIFY_BLOCK_ELEMENTS, worker->other_data,
+                            worker->inspection->report);
     return status;
 }
 
@@ -96,11 +127,13 @@ static enum reshard_status lane_open(const struct worker *worker, struct lane *l
                                      uint32_t tensor, struct reshard_error *error)
 {
     const struct inspection *inspection = worker->inspection;
-    bool covered = false;
+    bool whole = false;
     enum reshard_status status;
 
     *lane = (struct lane){.tensor = tensor, .truth = UINT32_MAX};
-    status = verify_pieces_open(&lane->pieces, inspection->checkpoint, tensor, error);
+    status = open_pieces(&inspection->directory, tensor, true, &lane->pieces, &whole,
+                         inspection->report, error);
+    lane->broken = !whole;
     if (status)
         return status;
     if (inspection->options->oracle) {
@@ -112,11 +145,9 @@ static enum reshard_status lane_open(const struct worker *worker, struct lane *l
              !same_kind(mine, &inspection->truth.inventory->tensor[lane->truth])))
             lane->truth = UINT32_MAX;
     }
-    status = verify_pieces_cover(&lane->pieces, inspection->report, &covered);
-    lane->broken = !covered;
-    if (!status && covered)
-        status = verify_pieces_agree(&lane->pieces, inspection->rules, inspection->report);
-    return status ? status : lane_open_other(worker, lane, error);
+    if (lane->broken && inspection->directory.lost_count > 0)
+        verify_pieces_check(&lane->pieces, VERIFY_BLOCK_ELEMENTS, worker->data, inspection->report);
+    return lane_open_other(worker, lane, error);
 }
 
 static void lane_close(struct lane *lane)
@@ -228,6 +259,15 @@ static bool is_group(const struct inspection *inspection, uint32_t tensor)
     return inspection->checkpoint->inventory.tensor[tensor].parameter == tensor;
 }
 
+static bool any_whole(const struct lane *lane, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; ++i) {
+        if (!lane[i].broken)
+            return true;
+    }
+    return false;
+}
+
 /* Stream tensors of one shape side by side, so that the oracle computes each block once. */
 static void stream(const struct worker *worker, struct lane *lane, uint32_t lane_count)
 {
@@ -239,7 +279,8 @@ static void stream(const struct worker *worker, struct lane *lane, uint32_t lane
         if (lane[i].truth != UINT32_MAX)
             parameter = worker->inspection->truth.inventory->tensor[lane[i].truth].parameter;
     }
-    for (uint64_t begin = 0; begin < elements; begin += VERIFY_BLOCK_ELEMENTS) {
+    for (uint64_t begin = 0; begin < elements && any_whole(lane, lane_count);
+         begin += VERIFY_BLOCK_ELEMENTS) {
         const uint64_t left = elements - begin;
         const uint32_t count =
             left < VERIFY_BLOCK_ELEMENTS ? (uint32_t)left : VERIFY_BLOCK_ELEMENTS;
@@ -335,17 +376,27 @@ static void *work(void *argument)
     return NULL;
 }
 
-static void judge_tensors(struct inspection *inspection)
+/* As many as there are processors, and as descriptors allow: each has one file open at a time, of
+ * either checkpoint. */
+static unsigned count_threads(unsigned asked)
 {
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned threads = inspection->options->threads;
-    pthread_t thread[THREADS_MAX];
-    unsigned started = 0;
+    unsigned threads = asked;
+    struct rlimit limit;
 
     if (threads == 0)
         threads = processors > 0 ? (unsigned)processors : 1;
-    if (threads > THREADS_MAX)
-        threads = THREADS_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / THREAD_DESCRIPTORS < threads)
+        threads = (unsigned)(limit.rlim_cur / THREAD_DESCRIPTORS);
+    return threads < THREADS_MAX ? threads : THREADS_MAX;
+}
+
+static void judge_tensors(struct inspection *inspection)
+{
+    const unsigned threads = count_threads(inspection->options->threads);
+    pthread_t thread[THREADS_MAX];
+    unsigned started = 0;
+
     /* This thread works too, so one that cannot be started only costs time. */
     while (started + 1 < threads && pthread_create(&thread[started], NULL, work, inspection) == 0)
         started += 1;
@@ -355,63 +406,6 @@ static void judge_tensors(struct inspection *inspection)
 }
 
 /* --- the whole checkpoint --------------------------------------------------------------------- */
-
-static void judge_rank_files(struct verify_checkpoint *checkpoint, const char *label,
-                             struct verify_report *report)
-{
-    for (uint32_t f = 0; f < checkpoint->file_count; ++f) {
-        struct reshard_error error = RESHARD_ERROR_INIT;
-        const enum reshard_status status = verify_checkpoint_decode(checkpoint, f, &error);
-        struct verify_finding finding;
-
-        if (!status)
-            continue;
-        finding = verify_finding_file(status, checkpoint->file[f].name);
-        finding.directory = label;
-        verify_finding_say(&finding, "%.*s", VERIFY_TEXT_MAX - 1, error.text);
-        verify_report_add(report, &finding);
-    }
-}
-
-static enum reshard_status judge_index(const struct verify_checkpoint *checkpoint,
-                                       struct verify_report *report, struct reshard_error *error)
-{
-    struct reshard_error fault = RESHARD_ERROR_INIT;
-    const enum reshard_status status = verify_index_check(checkpoint, &fault);
-    struct verify_finding finding = verify_finding_file(status, VERIFY_INDEX_FILE);
-
-    if (status == RESHARD_ENOMEM)
-        return reshard_error_set(error, status, "%s", fault.text);
-    if (!status)
-        return RESHARD_OK;
-    verify_finding_say(&finding, "%.*s (derived: it can be deleted, no load reads it)",
-                       VERIFY_TEXT_MAX - 64, fault.text);
-    verify_report_add(report, &finding);
-    return RESHARD_OK;
-}
-
-static bool is_listed(const struct verify_checkpoint *checkpoint, const char *name)
-{
-    for (uint32_t f = 0; f < checkpoint->file_count; ++f) {
-        if (strcmp(checkpoint->file[f].name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Rank files that the manifest does not know: what a save at another world size would leave. */
-static void judge_strays(const struct verify_checkpoint *checkpoint, struct verify_report *report)
-{
-    DIR *directory = opendir(checkpoint->directory);
-
-    for (struct dirent *entry = directory ? readdir(directory) : NULL; entry;
-         entry = readdir(directory)) {
-        if (strncmp(entry->d_name, "rank-", 5) == 0 && !is_listed(checkpoint, entry->d_name))
-            add_general(report, RESHARD_EFORMAT, entry->d_name, "is not in the manifest");
-    }
-    if (directory)
-        closedir(directory);
-}
 
 static void add_inventory_finding(struct verify_report *report,
                                   const struct verify_inventory *inventory, uint32_t tensor,
@@ -508,25 +502,21 @@ static void compare_step(const struct inspection *inspection, uint64_t step)
 
 static enum reshard_status open_other(struct inspection *inspection, struct reshard_error *error)
 {
-    struct reshard_error fault = RESHARD_ERROR_INIT;
-    const enum reshard_status status =
-        verify_checkpoint_open(&inspection->other, inspection->options->against, &fault);
+    const char *path = inspection->options->against;
+    struct verify_directory *against = &inspection->against;
+    enum reshard_status status =
+        verify_directory_open(against, path, path, inspection->report, error);
 
-    if (status == RESHARD_ENOMEM)
-        return reshard_error_set(error, status, "%s", fault.text);
-    if (status) {
-        struct verify_finding finding = verify_finding_general(status);
-
-        finding.directory = inspection->options->against;
-        verify_finding_say(&finding, "%.*s", VERIFY_TEXT_MAX - 1, fault.text);
-        verify_report_add(inspection->report, &finding);
-        return RESHARD_OK;
-    }
-    judge_rank_files(inspection->other, inspection->options->against, inspection->report);
+    if (status || !against->rules)
+        return status;
+    status = verify_directory_files(against, inspection->report, error);
+    if (status)
+        return status;
+    inspection->other = against->checkpoint;
     compare_inventories(inspection->checkpoint, &inspection->other->names, inspection->report);
     compare_step(inspection, inspection->other->step);
-    verify_param_groups_compare(&inspection->checkpoint->groups, &inspection->other->groups,
-                                inspection->options->against, inspection->report);
+    verify_param_groups_compare(&inspection->checkpoint->groups, &inspection->other->groups, path,
+                                inspection->report);
     return RESHARD_OK;
 }
 
@@ -579,21 +569,11 @@ static enum reshard_status inspect(struct inspection *inspection, struct reshard
         return reshard_error_set(error, RESHARD_ENOMEM, "no memory to verify a checkpoint");
     for (uint32_t t = 0; t < inventory->tensor_count; ++t)
         inspection->report->absent_count += inspection->checkpoint->absent[t];
-    status = verify_rules_open(&inspection->rules, inventory,
-                               &inspection->checkpoint->formula.layout, error);
-    if (status == RESHARD_ENOMEM)
-        return status;
-    if (status) {
-        add_general(inspection->report, RESHARD_EFORMAT, "manifest.json",
-                    error ? error->text : "its layout does not fit its tensors");
-        return RESHARD_OK;
-    }
-    judge_rank_files(inspection->checkpoint, NULL, inspection->report);
-    status = judge_index(inspection->checkpoint, inspection->report, error);
-    if (status)
-        return status;
-    judge_strays(inspection->checkpoint, inspection->report);
-    status = compare_expected(inspection, error);
+    status = verify_directory_files(&inspection->directory, inspection->report, error);
+    if (!status)
+        status = verify_directory_others(&inspection->directory, inspection->report, error);
+    if (!status)
+        status = compare_expected(inspection, error);
     if (status)
         return status;
     judge_tensors(inspection);
@@ -606,18 +586,17 @@ enum reshard_status verify_files(const char *directory, const struct verify_file
 {
     struct inspection inspection = {.options = options, .report = report};
     struct reshard_error fault = RESHARD_ERROR_INIT;
-    enum reshard_status status = verify_checkpoint_open(&inspection.checkpoint, directory, &fault);
+    enum reshard_status status =
+        verify_directory_open(&inspection.directory, directory, NULL, report, &fault);
     char line[RESHARD_ERROR_TEXT_MAX];
 
-    if (!status)
+    inspection.checkpoint = inspection.directory.checkpoint;
+    if (!status && inspection.directory.rules)
         status = inspect(&inspection, &fault);
-    else if (status != RESHARD_ENOMEM)
-        add_general(report, status, "", fault.text);
     verify_names_close(&inspection.truth);
     free(inspection.next);
-    verify_rules_close(inspection.rules);
-    verify_checkpoint_close(inspection.other);
-    verify_checkpoint_close(inspection.checkpoint);
+    verify_directory_close(&inspection.against);
+    verify_directory_close(&inspection.directory);
     if (status == RESHARD_ENOMEM || report->finding_total == 0)
         return status ? reshard_error_set(error, status, "%s", fault.text) : RESHARD_OK;
     verify_finding_line(&report->finding[0], line, sizeof line);

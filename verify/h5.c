@@ -1,40 +1,25 @@
 #include "verify/h5.h"
 
-#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-/* Damaged metadata can leave objects in libhdf5 that it cannot release; closing itself at exit, it
- * would complain of an "infinite loop" on standard error. Files are closed here, one by one, so
- * there is nothing left for it to do at exit. This works only before its first other call. */
-static void set_up(void)
-{
-    (void)H5dont_atexit();
-}
-
-hid_t verify_h5_open(struct verify_h5 *out, const char *path)
+hid_t verify_h5_open(const char *directory, const char *name)
 {
     hid_t access;
+    hid_t file;
+    char *path = NULL;
 
-    pthread_once(&once, set_up);
-    pthread_mutex_lock(&lock);
-    H5Eget_auto2(H5E_DEFAULT, &out->print, &out->print_data);
+    if (asprintf(&path, "%s/%s", directory, name) < 0)
+        return H5I_INVALID_HID;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
     H5Pset_file_locking(access, false, true);
-    out->file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    file = H5Fopen(path, H5F_ACC_RDONLY, access);
     H5Pclose(access);
-    return out->file;
-}
-
-void verify_h5_close(struct verify_h5 *h5)
-{
-    H5Fclose(h5->file);
-    H5Eset_auto2(H5E_DEFAULT, h5->print, h5->print_data);
-    pthread_mutex_unlock(&lock);
+    free(path);
+    return file;
 }
 
 /* --- links ------------------------------------------------------------------------------------ */

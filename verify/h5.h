@@ -1,8 +1,7 @@
 /*
- * The verifier's use of libhdf5: files that may be damaged are opened read-only, one at a time, and
- * looked at without following a link out of them. All of the verifier's HDF5 calls are made between
- * verify_h5_open() and verify_h5_close(): libhdf5 need not be built thread-safe, and in between it
- * prints nothing.
+ * The verifier's use of libhdf5: files that may be made to break it are opened read-only and looked
+ * at without following a link out of them. All of it happens in a child (ordinary.h), whose one
+ * thread calls the library; nothing else of the verifier does.
  *
  * Local. Functions that answer whether accept invalid handles, as HDF5's own do.
  */
@@ -17,17 +16,9 @@
 
 enum { VERIFY_H5_STRING_MAX = 64 };
 
-/* An open file, and what to restore when it is closed. */
-struct verify_h5 {
-    hid_t file;
-    H5E_auto2_t print;
-    void *print_data;
-};
-
-/* Open a file, and wait for whoever has one open. The file, or a negative number when HDF5 cannot
- * open it; verify_h5_close() must follow in both cases, by the same thread. */
-hid_t verify_h5_open(struct verify_h5 *out, const char *path);
-void verify_h5_close(struct verify_h5 *h5);
+/* Open a file of a directory, without a lock: whoever else has it open says nothing about it. The
+ * file, for H5Fclose(), or a negative number when HDF5 cannot open it. */
+hid_t verify_h5_open(const char *directory, const char *name);
 
 /* Open an object by its hard link, in a group that was opened so; the caller closes it. No other
  * link is followed: it would have another object, or another file, speak for this one. */

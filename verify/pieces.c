@@ -48,6 +48,11 @@ static const char *file_of(const struct verify_pieces *pieces, const struct veri
     return pieces->checkpoint->file[piece->file].name;
 }
 
+static uint64_t writer_of(const struct verify_pieces *pieces, const struct verify_piece *piece)
+{
+    return pieces->checkpoint->file[piece->file].writer;
+}
+
 static struct verify_finding finding_at(const struct verify_pieces *pieces,
                                         enum reshard_status status, uint64_t element,
                                         const struct verify_piece *piece)
@@ -106,7 +111,7 @@ static void add_gap_at(const struct verify_pieces *pieces, uint64_t element,
     const struct verify_tensor *tensor = tensor_of(pieces);
     uint64_t end = verify_tensor_elements(tensor);
 
-    for (uint32_t p = 0; p < pieces->count; ++p) {
+    for (uint32_t p = 0; p < pieces->count + pieces->lost; ++p) {
         const uint64_t next = box_from(&pieces->piece[p].box, tensor, element);
 
         end = next < end ? next : end;
@@ -117,7 +122,8 @@ static void add_gap_at(const struct verify_pieces *pieces, uint64_t element,
 enum reshard_status verify_pieces_cover(const struct verify_pieces *pieces,
                                         struct verify_report *report, bool *whole)
 {
-    const struct verify_boxes boxes = {&pieces->piece->box, sizeof *pieces->piece, pieces->count};
+    const struct verify_boxes boxes = {&pieces->piece->box, sizeof *pieces->piece,
+                                       pieces->count + pieces->lost};
     struct verify_cover cover;
     struct verify_finding finding;
     const enum reshard_status status = verify_cover(tensor_of(pieces), &boxes, &cover);
@@ -174,25 +180,34 @@ static enum reshard_status expect(struct expectation *out, const struct expected
     return RESHARD_OK;
 }
 
-/* All boxes of all owners, by rising first element. */
-static enum reshard_status expect_all(struct expectation *out, const struct verify_rules *rules,
-                                      uint32_t tensor)
+static enum reshard_status expect_file(struct expectation *out, const struct verify_rules *rules,
+                                       uint32_t tensor, uint64_t rank)
 {
-    const uint64_t world = verify_rules_layout(rules)->world;
+    struct expected next = {.rank = rank};
     enum reshard_status status = RESHARD_OK;
     struct verify_walk walk;
     uint64_t local;
 
-    for (uint64_t rank = 0; rank < world && !status; ++rank) {
-        struct expected next = {.rank = rank};
+    if (!verify_rules_owns(rules, tensor, rank))
+        return RESHARD_OK;
+    verify_walk_begin(&walk, rules, tensor, rank);
+    while (!status && verify_walk_box(&walk, &next.box, &local)) {
+        next.first = verify_box_first(&next.box, walk.tensor);
+        status = expect(out, &next);
+    }
+    return status;
+}
 
-        if (!verify_rules_owns(rules, tensor, rank))
-            continue;
-        verify_walk_begin(&walk, rules, tensor, rank);
-        while (!status && verify_walk_box(&walk, &next.box, &local)) {
-            next.first = verify_box_first(&next.box, walk.tensor);
-            status = expect(out, &next);
-        }
+/* All boxes that the usable files must have of a tensor, by rising first element. */
+static enum reshard_status expect_all(struct expectation *out, const struct verify_pieces *pieces,
+                                      const struct verify_rules *rules)
+{
+    const struct verify_checkpoint *checkpoint = pieces->checkpoint;
+    enum reshard_status status = RESHARD_OK;
+
+    for (uint32_t f = 0; f < checkpoint->file_count && !status; ++f) {
+        if (checkpoint->file[f].usable)
+            status = expect_file(out, rules, pieces->tensor, checkpoint->file[f].writer);
     }
     if (!status && out->count > 0)
         qsort(out->expected, out->count, sizeof *out->expected, by_first);
@@ -211,27 +226,131 @@ static void add_stranger(const struct verify_pieces *pieces, const struct verify
     verify_finding_say(&finding,
                        "the piece is %s by rank %" PRIu64 "; by the layout %s by rank %" PRIu64
                        " comes here",
-                       is, pieces->checkpoint->file[piece->file].writer, must, expected->rank);
+                       is, writer_of(pieces, piece), must, expected->rank);
     verify_report_add(report, &finding);
+}
+
+static void add_unowned(const struct verify_pieces *pieces, const struct verify_piece *piece,
+                        struct verify_report *report)
+{
+    struct verify_finding finding = finding_at(pieces, RESHARD_EFORMAT, piece->first, piece);
+    char is[VERIFY_BOX_TEXT_MAX];
+
+    verify_box_text(&piece->box, is, sizeof is);
+    verify_finding_say(&finding,
+                       "the piece is %s by rank %" PRIu64
+                       "; by the layout that rank has no such box "
+                       "to write",
+                       is, writer_of(pieces, piece));
+    verify_report_add(report, &finding);
+}
+
+/* Something is not by the layout: name the first piece that is not. */
+static enum reshard_status add_first_stranger(const struct verify_pieces *pieces,
+                                              const struct verify_rules *rules, uint32_t known,
+                                              struct verify_report *report)
+{
+    struct expectation all = {NULL, 0, 0};
+    const enum reshard_status status = expect_all(&all, pieces, rules);
+    uint32_t p = 0;
+
+    while (p < pieces->count && p < all.count &&
+           verify_box_compare(&pieces->piece[p].box, &all.expected[p].box) == 0 &&
+           writer_of(pieces, &pieces->piece[p]) == all.expected[p].rank)
+        p += 1;
+    if (!status && p < pieces->count && p < all.count)
+        add_stranger(pieces, &pieces->piece[p], &all.expected[p], report);
+    else if (!status)
+        add_unowned(pieces, &pieces->piece[known], report);
+    free(all.expected);
+    return status;
+}
+
+static int by_file(const void *a, const void *b, void *context)
+{
+    const struct verify_piece *piece = context;
+    const uint32_t left = *(const uint32_t *)a;
+    const uint32_t right = *(const uint32_t *)b;
+
+    if (piece[left].file != piece[right].file)
+        return piece[left].file < piece[right].file ? -1 : 1;
+    return left < right ? -1 : left > right;
+}
+
+/* The first piece, in this order, that is not the next box of its file's rank; the number of pieces
+ * where all are. A rank that lacks one leaves a gap, which verify_pieces_cover() finds. */
+static uint32_t find_stranger(const struct verify_pieces *pieces, const struct verify_rules *rules,
+                              const uint32_t *order)
+{
+    struct verify_walk walk = {.ended = true};
+    uint32_t file = UINT32_MAX;
+    struct verify_box box;
+    uint64_t local;
+
+    for (uint32_t i = 0; i < pieces->count; ++i) {
+        const struct verify_piece *piece = &pieces->piece[order[i]];
+        const uint64_t rank = writer_of(pieces, piece);
+
+        if (piece->file != file) {
+            if (!verify_rules_owns(rules, pieces->tensor, rank))
+                return order[i];
+            verify_walk_begin(&walk, rules, pieces->tensor, rank);
+            file = piece->file;
+        }
+        do {
+            if (!verify_walk_box(&walk, &box, &local))
+                return order[i];
+        } while (verify_box_first(&box, walk.tensor) < piece->first);
+        if (verify_box_compare(&box, &piece->box) != 0)
+            return order[i];
+    }
+    return pieces->count;
 }
 
 enum reshard_status verify_pieces_agree(const struct verify_pieces *pieces,
                                         const struct verify_rules *rules,
-                                        struct verify_report *report)
+                                        struct verify_report *report, bool *agree)
 {
-    struct expectation all = {NULL, 0, 0};
-    const enum reshard_status status = expect_all(&all, rules, pieces->tensor);
+    uint32_t *order = malloc(((size_t)pieces->count + 1) * sizeof *order);
+    uint32_t stranger;
 
-    for (uint32_t p = 0; p < pieces->count && p < all.count && !status; ++p) {
-        const struct verify_piece *piece = &pieces->piece[p];
+    *agree = false;
+    if (!order)
+        return RESHARD_ENOMEM;
+    for (uint32_t p = 0; p < pieces->count; ++p)
+        order[p] = p;
+    qsort_r(order, pieces->count, sizeof *order, by_file, pieces->piece);
+    stranger = find_stranger(pieces, rules, order);
+    free(order);
+    *agree = stranger == pieces->count;
+    return *agree ? RESHARD_OK : add_first_stranger(pieces, rules, stranger, report);
+}
 
-        if (verify_box_compare(&piece->box, &all.expected[p].box) == 0 &&
-            pieces->checkpoint->file[piece->file].writer == all.expected[p].rank)
-            continue;
-        add_stranger(pieces, piece, &all.expected[p], report);
-        break;
+/* --- lost pieces ------------------------------------------------------------------------------ */
+
+enum reshard_status verify_pieces_lose(struct verify_pieces *pieces,
+                                       const struct verify_rules *rules, const uint32_t *file,
+                                       uint32_t count)
+{
+    const struct verify_checkpoint *checkpoint = pieces->checkpoint;
+    struct expectation lost = {NULL, 0, 0};
+    enum reshard_status status = RESHARD_OK;
+    struct verify_piece *grown;
+
+    for (uint32_t f = 0; f < count && !status; ++f)
+        status = expect_file(&lost, rules, pieces->tensor, checkpoint->file[file[f]].writer);
+    if (!status && lost.count > 0) {
+        grown =
+            realloc(pieces->piece, ((size_t)pieces->count + lost.count) * sizeof *pieces->piece);
+        if (!grown || pieces->count + lost.count >= UINT32_MAX)
+            status = RESHARD_ENOMEM;
+        pieces->piece = grown ? grown : pieces->piece;
     }
-    free(all.expected);
+    for (size_t i = 0; i < lost.count && !status; ++i)
+        pieces->piece[pieces->count + i] =
+            (struct verify_piece){.first = lost.expected[i].first, .box = lost.expected[i].box};
+    pieces->lost = status ? 0 : (uint32_t)lost.count;
+    free(lost.expected);
     return status;
 }
 
@@ -262,7 +381,7 @@ static enum reshard_status fetch(const struct verify_pieces *pieces, uint32_t nu
             bytes -= take;
             continue;
         }
-        if (!straight && !cursor->ahead && !(cursor->ahead = malloc(room)))
+        if (!straight && !cursor->ahead && !(cursor->ahead = malloc(next)))
             return reshard_error_set(error, RESHARD_ENOMEM, "no memory for a tensor's pieces");
         status = verify_checkpoint_read(pieces->checkpoint, piece->file,
                                         straight ? target : cursor->ahead, next,
@@ -321,6 +440,25 @@ static void check_piece(const struct verify_pieces *pieces, uint32_t number,
     verify_report_add(report, &finding);
 }
 
+/* Elements [at, at + count) of a `bool` have been read: each must be 0 or 1. One is named. */
+static void check_bools(const struct verify_pieces *pieces, uint32_t number, uint64_t at,
+                        const unsigned char *value, uint64_t count, struct verify_report *report)
+{
+    struct verify_cursor *cursor = &pieces->cursor[number];
+
+    for (uint64_t i = 0; i < count && !cursor->odd; ++i) {
+        struct verify_finding finding;
+
+        if (value[i] <= 1)
+            continue;
+        finding = finding_at(pieces, RESHARD_EFORMAT, at + i, &pieces->piece[number]);
+        verify_finding_say(&finding, "element %" PRIu64 ", a bool, is %u, not 0 or 1", at + i,
+                           value[i]);
+        verify_report_add(report, &finding);
+        cursor->odd = true;
+    }
+}
+
 /* Read what a piece has of elements [begin, end), each to its place in the buffer. */
 static enum reshard_status read_piece(const struct verify_pieces *pieces, uint32_t number,
                                       uint64_t begin, uint64_t end, unsigned char *buffer,
@@ -342,6 +480,8 @@ static enum reshard_status read_piece(const struct verify_pieces *pieces, uint32
 
         if (status)
             return status;
+        if (tensor->dtype == RESHARD_DTYPE_BOOL)
+            check_bools(pieces, number, cursor->at, target, count, report);
         cursor->crc = verify_crc(cursor->crc, target, count * width);
         cursor->at += count;
         cursor->left -= count;
@@ -353,6 +493,33 @@ static enum reshard_status read_piece(const struct verify_pieces *pieces, uint32
             check_piece(pieces, number, report);
     }
     return RESHARD_OK;
+}
+
+static void add_unread(const struct verify_pieces *pieces, uint32_t number, uint64_t element,
+                       const struct reshard_error *error, struct verify_report *report)
+{
+    struct verify_finding finding =
+        finding_at(pieces, error->status, element, &pieces->piece[number]);
+
+    verify_finding_say(&finding, "%.*s", VERIFY_TEXT_MAX - 1, error->text);
+    verify_report_add(report, &finding);
+}
+
+void verify_pieces_check(struct verify_pieces *pieces, uint32_t room, void *buffer,
+                         struct verify_report *report)
+{
+    for (uint32_t p = 0; p < pieces->count; ++p) {
+        struct reshard_error error = RESHARD_ERROR_INIT;
+        struct verify_cursor *cursor = &pieces->cursor[p];
+        uint64_t at = pieces->piece[p].first;
+
+        while (!cursor->ended && !error.status) {
+            error.status = read_piece(pieces, p, at, at + room, buffer, report, &error);
+            at = cursor->at;
+        }
+        if (error.status)
+            add_unread(pieces, p, at, &error, report);
+    }
 }
 
 enum reshard_status verify_pieces_read(struct verify_pieces *pieces, uint64_t begin, uint32_t count,
@@ -367,10 +534,8 @@ enum reshard_status verify_pieces_read(struct verify_pieces *pieces, uint64_t be
             read_piece(pieces, p, begin, end, buffer, report, &error);
 
         if (status) {
-            struct verify_finding finding = finding_at(pieces, status, begin, &pieces->piece[p]);
-
-            verify_finding_say(&finding, "%.*s", VERIFY_TEXT_MAX - 1, error.text);
-            verify_report_add(report, &finding);
+            error.status = status;
+            add_unread(pieces, p, begin, &error, report);
             return status;
         }
     }

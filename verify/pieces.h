@@ -14,6 +14,7 @@
 struct verify_cursor {
     bool begun;
     bool ended;
+    bool odd; /* a `bool` of it that is neither 0 nor 1 was named */
     struct verify_rows rows;
     uint64_t at;      /* the element that comes next, of the tensor */
     uint64_t left;    /* elements left of the run that it is in */
@@ -32,8 +33,9 @@ struct verify_pieces {
     const struct verify_checkpoint *checkpoint;
     const char *label; /* the directory to name in findings, or NULL for the one that is judged */
     uint32_t tensor;
-    struct verify_piece *piece; /* by rising first element */
+    struct verify_piece *piece; /* by rising first element; behind them the lost ones */
     uint32_t count;
+    uint32_t lost;                /* pieces of files that are not usable */
     struct verify_cursor *cursor; /* of each piece */
     uint32_t unread;              /* pieces before this one have been read to their ends */
     uint64_t whole_crc;           /* of all bytes read so far */
@@ -45,16 +47,24 @@ verify_pieces_open(struct verify_pieces *out, const struct verify_checkpoint *ch
                    uint32_t tensor, struct reshard_error *error);
 void verify_pieces_close(struct verify_pieces *pieces);
 
-/* Local. Add a finding (ECOVER) for the first element that no piece has, or two; *whole says that
- * there is none. ENOMEM. */
+/* Local. Put in, as lost, the boxes that by the rules these files, which are not usable, must have:
+ * what they leave open is no other fault. ENOMEM. */
+RESHARD_MUST_CHECK enum reshard_status verify_pieces_lose(struct verify_pieces *pieces,
+                                                          const struct verify_rules *rules,
+                                                          const uint32_t *file, uint32_t count);
+
+/* Local. Add a finding (ECOVER) for the first element that no piece has, lost ones included, or
+ * two; *whole says that there is none. ENOMEM. */
 RESHARD_MUST_CHECK enum reshard_status
 verify_pieces_cover(const struct verify_pieces *pieces, struct verify_report *report, bool *whole);
 
 /* Local. Add a finding (EFORMAT) for the first piece that is not the box which the rules cut there
- * for the rank that owns it. The pieces must cover the tensor. ENOMEM. */
+ * for the rank that owns it; *agree says that there is none. Only ranks that have pieces are looked
+ * at: pieces that are all as they must be, and cover the tensor, are all there are. ENOMEM. */
 RESHARD_MUST_CHECK enum reshard_status verify_pieces_agree(const struct verify_pieces *pieces,
                                                            const struct verify_rules *rules,
-                                                           struct verify_report *report);
+                                                           struct verify_report *report,
+                                                           bool *agree);
 
 /* Local. Read the next `count` elements; first call from element 0, and only when the pieces cover
  * the tensor. Adds a finding (EDIGEST) for each piece whose bytes do not have its contribution.
@@ -63,6 +73,11 @@ RESHARD_MUST_CHECK enum reshard_status verify_pieces_read(struct verify_pieces *
                                                           uint64_t begin, uint32_t count,
                                                           void *buffer,
                                                           struct verify_report *report);
+
+/* Local. Where pieces are lost: read those that are there, each by itself, through a buffer for
+ * `room` elements, with the same findings as above. */
+void verify_pieces_check(struct verify_pieces *pieces, uint32_t room, void *buffer,
+                         struct verify_report *report);
 
 /* Local. The piece that has an element, and where in its data, in elements. The element must be
  * covered. */

@@ -1,32 +1,26 @@
 #include "verify/rankfile.h"
 
-#include "verify/container.h"
 #include "verify/crc.h"
+#include "verify/entry.h"
+#include "verify/trailer.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-    SUPERBLOCK = 2,
-    SIGNATURE_BYTES = 8,
-    ARENA_ALIGNMENT = 4096,
     ROWS_AT_A_TIME = 256,
-    TAIL_MAX = ARENA_ALIGNMENT + VERIFY_ELEMENT_BYTES_MAX,
+    CHUNK_BYTES = 64 << 10,
+    TAIL_MAX = VERIFY_PART_BYTES,
 };
 
 /* A file while it is decoded. */
 struct decoding {
     struct verify_checkpoint *checkpoint;
-    uint32_t number;
     struct verify_file *file;
-    struct verify_container container;
+    int fd;
+    struct verify_trailer trailer;
     uint64_t used[RESHARD_DTYPE_COUNT]; /* elements of the pieces so far, in each arena */
-    uint64_t crc;                       /* of the tables' bytes so far */
     struct reshard_error *error;
 };
 
@@ -38,54 +32,80 @@ static enum reshard_status wrong(const struct decoding *decoding, const char *wh
 static enum reshard_status read_bytes(const struct decoding *decoding, void *buffer, size_t bytes,
                                       uint64_t position)
 {
-    return verify_checkpoint_read(decoding->checkpoint, decoding->number, buffer, bytes, position,
-                                  decoding->error);
+    return verify_entry_read(decoding->fd, buffer, bytes, position, decoding->error);
 }
 
-/* Its size against the manifest, and the first bytes of an HDF5 file with superblock 2. */
-static enum reshard_status check_outside(const struct decoding *decoding, const char *path)
+/* The CRC of a stretch of the file. */
+static enum reshard_status read_crc(const struct decoding *decoding, uint64_t begin, uint64_t end,
+                                    uint64_t *crc)
 {
-    static const unsigned char signature[SIGNATURE_BYTES] = {0x89, 'H',  'D',  'F',
-                                                             '\r', '\n', 0x1a, '\n'};
-    unsigned char head[SIGNATURE_BYTES + 1];
-    struct stat about;
-    enum reshard_status status;
+    unsigned char *buffer = malloc(CHUNK_BYTES);
+    enum reshard_status status = RESHARD_OK;
 
-    if (lstat(path, &about) != 0)
-        return errno == ENOENT ? reshard_error_set(decoding->error, RESHARD_ENOENT, "is missing")
-                               : reshard_error_set(decoding->error, RESHARD_EIO,
-                                                   "cannot be read: %s", strerror(errno));
-    if (!S_ISREG(about.st_mode))
-        return wrong(decoding, "is not a regular file");
-    if ((uint64_t)about.st_size != decoding->file->bytes)
+    if (!buffer)
+        return reshard_error_set(decoding->error, RESHARD_ENOMEM, "no memory to read a file");
+    *crc = 0;
+    for (uint64_t at = begin; at < end && !status; at += CHUNK_BYTES) {
+        const size_t take = end - at < CHUNK_BYTES ? (size_t)(end - at) : CHUNK_BYTES;
+
+        status = read_bytes(decoding, buffer, take, at);
+        if (!status)
+            *crc = verify_crc(*crc, buffer, take);
+    }
+    free(buffer);
+    return status;
+}
+
+/* --- the trailer ------------------------------------------------------------------------------ */
+
+static enum reshard_status check_size(const struct decoding *decoding, uint64_t bytes)
+{
+    if (bytes != decoding->file->bytes)
         return reshard_error_set(
             decoding->error, RESHARD_EFORMAT, "has %llu bytes; the manifest says %llu",
-            (unsigned long long)about.st_size, (unsigned long long)decoding->file->bytes);
-    if (decoding->file->bytes < sizeof head)
-        return wrong(decoding, "is too short for an HDF5 file");
-    status = read_bytes(decoding, head, sizeof head, 0);
-    if (status)
-        return status;
-    if (memcmp(head, signature, sizeof signature) != 0 || head[SIGNATURE_BYTES] != SUPERBLOCK)
-        return wrong(decoding, "does not begin as an HDF5 file with superblock 2");
+            (unsigned long long)bytes, (unsigned long long)decoding->file->bytes);
+    if (bytes < VERIFY_TRAILER_BYTES)
+        return wrong(decoding, "is too short to end in a trailer");
     return RESHARD_OK;
 }
 
 static enum reshard_status check_origin(const struct decoding *decoding)
 {
-    const struct verify_container *container = &decoding->container;
+    const struct verify_trailer *trailer = &decoding->trailer;
+    const struct verify_checkpoint *checkpoint = decoding->checkpoint;
 
-    if (container->step == decoding->checkpoint->step &&
-        container->writer == decoding->file->writer &&
-        container->world == decoding->checkpoint->world)
-        return RESHARD_OK;
-    return reshard_error_set(
-        decoding->error, RESHARD_EMISMATCH,
-        "is of another save: step %llu by rank %llu of %llu, not step %llu by rank %llu of %llu",
-        (unsigned long long)container->step, (unsigned long long)container->writer,
-        (unsigned long long)container->world, (unsigned long long)decoding->checkpoint->step,
-        (unsigned long long)decoding->file->writer,
-        (unsigned long long)decoding->checkpoint->world);
+    if (trailer->step != checkpoint->step || trailer->writer != decoding->file->writer ||
+        trailer->world != checkpoint->world)
+        return reshard_error_set(
+            decoding->error, RESHARD_EMISMATCH,
+            "is of another save: step %llu by rank %llu of %llu, not step "
+            "%llu by rank %llu of %llu",
+            (unsigned long long)trailer->step, (unsigned long long)trailer->writer,
+            (unsigned long long)trailer->world, (unsigned long long)checkpoint->step,
+            (unsigned long long)decoding->file->writer, (unsigned long long)checkpoint->world);
+    if (strcmp(trailer->token, checkpoint->token) != 0)
+        return reshard_error_set(decoding->error, RESHARD_EMISMATCH,
+                                 "is of another save: its token is %s, not %s", trailer->token,
+                                 checkpoint->token);
+    if (trailer->seal != decoding->file->seal)
+        return reshard_error_set(decoding->error, RESHARD_EDIGEST,
+                                 "its seal is %016llx; the manifest says %016llx: it is damaged, "
+                                 "or a file of another save",
+                                 (unsigned long long)trailer->seal,
+                                 (unsigned long long)decoding->file->seal);
+    return RESHARD_OK;
+}
+
+static enum reshard_status read_trailer(struct decoding *decoding)
+{
+    unsigned char bytes[VERIFY_TRAILER_BYTES];
+    enum reshard_status status =
+        read_bytes(decoding, bytes, sizeof bytes, decoding->file->bytes - VERIFY_TRAILER_BYTES);
+
+    if (!status)
+        status = verify_trailer_decode(&decoding->trailer, bytes, decoding->file->bytes,
+                                       decoding->error);
+    return status;
 }
 
 /* --- /tensors --------------------------------------------------------------------------------- */
@@ -118,8 +138,8 @@ static enum reshard_status decode_tensor(struct decoding *decoding, const char *
                                          size_t longest[2])
 {
     const struct verify_checkpoint *checkpoint = decoding->checkpoint;
-    const size_t fqn_bytes = decoding->container.fqn_bytes;
-    const size_t slot_bytes = decoding->container.slot_bytes;
+    const size_t fqn_bytes = decoding->trailer.fqn_bytes;
+    const size_t slot_bytes = decoding->trailer.slot_bytes;
     const char *slot = row + fqn_bytes;
     const char *dtype = slot + slot_bytes;
     struct verify_file *file = decoding->file;
@@ -149,7 +169,7 @@ static enum reshard_status decode_tensor(struct decoding *decoding, const char *
 
 static enum reshard_status decode_tensors(struct decoding *decoding)
 {
-    const struct verify_extent *extent = &decoding->container.tensors;
+    const struct verify_extent *extent = &decoding->trailer.tensors;
     size_t longest[2] = {0, 0};
     enum reshard_status status = RESHARD_OK;
     char *row;
@@ -168,8 +188,8 @@ static enum reshard_status decode_tensors(struct decoding *decoding)
         status = decode_tensor(decoding, row, longest);
     }
     free(row);
-    if (!status && (longest[0] + 1 != decoding->container.fqn_bytes ||
-                    longest[1] + 1 != decoding->container.slot_bytes))
+    if (!status && (longest[0] + 1 != decoding->trailer.fqn_bytes ||
+                    longest[1] + 1 != decoding->trailer.slot_bytes))
         status = wrong(decoding, "/tensors has strings that are not as long as the longest needs");
     return status;
 }
@@ -226,7 +246,7 @@ static enum reshard_status decode_piece(struct decoding *decoding, struct progre
                                  (unsigned long long)decoding->used[tensor->dtype]);
     progress->next = first + 1;
     decoding->used[tensor->dtype] += verify_box_elements(&box);
-    if (decoding->used[tensor->dtype] > decoding->container.arena[tensor->dtype].rows)
+    if (decoding->used[tensor->dtype] > decoding->trailer.arena[tensor->dtype].rows)
         return reshard_error_set(decoding->error, RESHARD_EFORMAT,
                                  "/pieces[%u] of %s %s reaches beyond its arena", number,
                                  tensor->fqn, tensor->slot);
@@ -238,7 +258,7 @@ static enum reshard_status decode_piece(struct decoding *decoding, struct progre
 
 static enum reshard_status decode_pieces(struct decoding *decoding)
 {
-    const struct verify_extent *extent = &decoding->container.pieces;
+    const struct verify_extent *extent = &decoding->trailer.pieces;
     struct verify_piece_row *rows = malloc(ROWS_AT_A_TIME * sizeof *rows);
     struct progress progress = {0, 0};
     enum reshard_status status = RESHARD_OK;
@@ -262,110 +282,108 @@ static enum reshard_status decode_pieces(struct decoding *decoding)
     return status;
 }
 
-/* --- seal and arenas -------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
-/* Continue the CRC of the tables over the bytes of one. */
-static enum reshard_status add_table(struct decoding *decoding, const struct verify_extent *extent)
+/* Damage to the tables is named as that, not by what it leads to, so it is looked for first. */
+static enum reshard_status check_tables(const struct decoding *decoding)
 {
-    const uint64_t bytes = extent->rows * extent->row_bytes;
-    unsigned char buffer[ARENA_ALIGNMENT];
-    enum reshard_status status = RESHARD_OK;
+    const struct verify_trailer *trailer = &decoding->trailer;
+    uint64_t crc = 0;
+    enum reshard_status status = read_crc(decoding, trailer->tensors.offset,
+                                          decoding->file->bytes - VERIFY_TRAILER_BYTES, &crc);
 
-    for (uint64_t done = 0; done < bytes && !status; done += sizeof buffer) {
-        const uint64_t left = bytes - done;
-        const size_t take = left < sizeof buffer ? (size_t)left : sizeof buffer;
-
-        status = read_bytes(decoding, buffer, take, extent->offset + done);
-        if (!status)
-            decoding->crc = verify_crc(decoding->crc, buffer, take);
-    }
+    if (!status && crc != trailer->tables_crc)
+        status =
+            reshard_error_set(decoding->error, RESHARD_EDIGEST,
+                              "/tensors and /pieces do not have the CRC that the trailer says: "
+                              "they are damaged");
     return status;
 }
 
-static enum reshard_status check_seal(const struct decoding *decoding, uint64_t seal)
+/* Arenas are as long as their pieces need, rounded up. */
+static enum reshard_status check_arenas(const struct decoding *decoding)
 {
-    if (decoding->crc != seal)
-        return reshard_error_set(decoding->error, RESHARD_EDIGEST,
-                                 "/tensors and /pieces do not have the CRC that /seal says: they "
-                                 "are damaged");
-    if (decoding->file->seal != seal)
-        return reshard_error_set(decoding->error, RESHARD_EDIGEST,
-                                 "its seal is %016llx; the manifest says %016llx: it is damaged, "
-                                 "or a file of another save",
-                                 (unsigned long long)seal,
-                                 (unsigned long long)decoding->file->seal);
+    for (int dtype = 1; dtype < RESHARD_DTYPE_COUNT; ++dtype) {
+        const struct verify_extent *arena = &decoding->trailer.arena[dtype];
+        const uint64_t bytes = arena->rows * arena->row_bytes;
+        const uint64_t used = decoding->used[dtype] * arena->row_bytes;
+
+        decoding->file->arena[dtype] = arena->offset;
+        decoding->file->arena_end[dtype] = arena->offset + used;
+        if (bytes > 0 && (used == 0 || bytes - used >= VERIFY_PART_BYTES))
+            return reshard_error_set(decoding->error, RESHARD_EFORMAT,
+                                     "/arena/%s has %llu bytes for %llu bytes of pieces",
+                                     reshard_dtype_name((enum reshard_dtype)dtype),
+                                     (unsigned long long)bytes, (unsigned long long)used);
+    }
     return RESHARD_OK;
 }
 
-static enum reshard_status check_arena(const struct decoding *decoding, enum reshard_dtype dtype)
+static enum reshard_status decode(struct decoding *decoding, uint64_t bytes)
 {
-    const struct verify_extent *arena = &decoding->container.arena[dtype];
-    const uint64_t used = decoding->used[dtype] * reshard_dtype_bytes(dtype);
-    const uint64_t bytes = arena->rows * arena->row_bytes;
-    unsigned char tail[TAIL_MAX];
-    enum reshard_status status;
-
-    if (bytes == 0)
-        return RESHARD_OK;
-    if (used == 0 || bytes - used >= ARENA_ALIGNMENT)
-        return reshard_error_set(
-            decoding->error, RESHARD_EFORMAT, "/arena/%s has %llu bytes for %llu bytes of pieces",
-            reshard_dtype_name(dtype), (unsigned long long)bytes, (unsigned long long)used);
-    status = read_bytes(decoding, tail, (size_t)(bytes - used), arena->offset + used);
-    for (uint64_t i = 0; i < bytes - used && !status; ++i) {
-        const unsigned long long byte = arena->offset + used + i;
-        if (tail[i] != 0)
-            return reshard_error_set(decoding->error, RESHARD_EFORMAT,
-                                     "byte %llu, behind the last piece of /arena/%s, is not zero",
-                                     byte, reshard_dtype_name(dtype));
-    }
-    return status;
-}
-
-/* The seal is checked before the tables are looked into: damage to them is named as that, not by
- * what it leads to. */
-static enum reshard_status decode_inside(struct decoding *decoding)
-{
-    uint64_t seal = 0;
-    enum reshard_status status =
-        read_bytes(decoding, &seal, sizeof seal, decoding->container.seal.offset);
+    enum reshard_status status = check_size(decoding, bytes);
 
     if (!status)
-        status = add_table(decoding, &decoding->container.tensors);
+        status = read_trailer(decoding);
     if (!status)
-        status = add_table(decoding, &decoding->container.pieces);
+        status = check_origin(decoding);
     if (!status)
-        status = check_seal(decoding, seal);
+        status = check_tables(decoding);
     if (!status)
         status = decode_tensors(decoding);
     if (!status)
         status = decode_pieces(decoding);
-    for (int dtype = 1; dtype < RESHARD_DTYPE_COUNT && !status; ++dtype) {
-        decoding->file->arena[dtype] = decoding->container.arena[dtype].offset;
-        status = check_arena(decoding, (enum reshard_dtype)dtype);
+    if (!status)
+        status = check_arenas(decoding);
+    decoding->file->pieces = decoding->trailer.pieces.offset;
+    decoding->file->usable = !status;
+    return status;
+}
+
+static enum reshard_status check_head(const struct decoding *decoding)
+{
+    uint64_t crc = 0;
+    enum reshard_status status = read_crc(decoding, 0, decoding->trailer.head, &crc);
+
+    if (!status && crc != decoding->trailer.head_crc)
+        status = reshard_error_set(decoding->error, RESHARD_EDIGEST,
+                                   "its head, HDF5's own bytes, does not have the CRC that the "
+                                   "trailer says: it is damaged (no load reads it)");
+    return status;
+}
+
+static enum reshard_status check_tail(const struct decoding *decoding, enum reshard_dtype dtype)
+{
+    const struct verify_extent *arena = &decoding->trailer.arena[dtype];
+    const uint64_t begin = decoding->file->arena_end[dtype];
+    const uint64_t bytes = arena->offset + arena->rows * arena->row_bytes - begin;
+    unsigned char tail[TAIL_MAX];
+    enum reshard_status status = read_bytes(decoding, tail, (size_t)bytes, begin);
+
+    for (uint64_t i = 0; i < bytes && !status; ++i) {
+        if (tail[i] != 0)
+            status = reshard_error_set(decoding->error, RESHARD_EFORMAT,
+                                       "byte %llu, behind the last piece of /arena/%s, is not zero",
+                                       (unsigned long long)(begin + i), reshard_dtype_name(dtype));
     }
     return status;
 }
 
+static enum reshard_status check_rest(const struct decoding *decoding)
+{
+    enum reshard_status status = check_head(decoding);
+
+    for (int dtype = 1; dtype < RESHARD_DTYPE_COUNT && !status; ++dtype)
+        status = check_tail(decoding, (enum reshard_dtype)dtype);
+    return status;
+}
+
 enum reshard_status verify_rankfile_decode(struct verify_checkpoint *checkpoint, uint32_t file,
-                                           struct reshard_error *error)
+                                           int fd, uint64_t bytes, struct reshard_error *error)
 {
     struct decoding decoding = {
-        .checkpoint = checkpoint, .number = file, .file = &checkpoint->file[file], .error = error};
-    enum reshard_status status;
-    char *path = NULL;
+        .checkpoint = checkpoint, .file = &checkpoint->file[file], .fd = fd, .error = error};
+    const enum reshard_status status = decode(&decoding, bytes);
 
-    if (asprintf(&path, "%s/%s", checkpoint->directory, decoding.file->name) < 0)
-        return reshard_error_set(error, RESHARD_ENOMEM, "no memory for a path");
-    status = check_outside(&decoding, path);
-    if (!status)
-        status = verify_container_inspect(&decoding.container, path, decoding.file->bytes, error);
-    if (!status)
-        status = check_origin(&decoding);
-    if (!status)
-        status = decode_inside(&decoding);
-    decoding.file->pieces = decoding.container.pieces.offset;
-    decoding.file->usable = !status;
-    free(path);
-    return status;
+    return status ? status : check_rest(&decoding);
 }

@@ -1,16 +1,18 @@
 /*
- * One rank's file, decoded and checked (FORMAT.md section 3): size and kind before libhdf5 sees it,
- * structure, tables, seal, order and gaps of the pieces, zero tails of the arenas. Part of the
- * decoder. Local.
+ * One rank's file, decoded and checked (FORMAT.md section 3): its size, the trailer, which save it
+ * is of, the tables, order and gaps of the pieces; then what holds none of the pieces, the head's
+ * bytes and the zero tails of the arenas. All by reads at places that the trailer states, after
+ * these were held against the file's size; no HDF5. Part of the decoder. Local.
  */
 #ifndef VERIFY_RANKFILE_H
 #define VERIFY_RANKFILE_H
 
 #include "verify/decoder.h"
 
-/* Decode file number `file` into its entry; statuses as for verify_checkpoint_decode(). */
+/* Decode file number `file`, opened and of so many bytes, into its entry; statuses as for
+ * verify_checkpoint_decode(). */
 RESHARD_MUST_CHECK enum reshard_status verify_rankfile_decode(struct verify_checkpoint *checkpoint,
-                                                              uint32_t file,
+                                                              uint32_t file, int fd, uint64_t bytes,
                                                               struct reshard_error *error);
 
 /* One row of /pieces as it is in the file: 152 bytes without padding. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEAL_BYTES = 32, FORMAT_VERSION = 1, WORLD_MAX = 1 << 20 };
+enum { SEAL_BYTES = 32, WORLD_MAX = 1 << 20, BYTES_OF_VALUE = 8, VALUES_FREE = 1024 };
 
 static const char seal_head[] = "  \"crc64\": \"";
 static const char seal_tail[] = "\"\n}\n";
@@ -320,24 +320,99 @@ static enum reshard_status parse_files(struct verify_checkpoint *checkpoint, con
     return RESHARD_OK;
 }
 
-static enum reshard_status parse_head(struct verify_checkpoint *checkpoint, json_t *root,
+/* No file can have more bytes of tensors than it has bytes: what claims so is refused before
+ * anybody sets out to read it. */
+static enum reshard_status check_room(const struct verify_checkpoint *checkpoint,
                                       struct reshard_error *error)
 {
-    static const char *const members[] = {"format",     "version", "step",    "world",
-                                          "layout",     "units",   "tensors", "ties",
-                                          "?optimizer", "files",   "crc64",   NULL};
-    static const char *const arrays[] = {"units", "tensors", "ties", "files", NULL};
+    const struct verify_inventory *inventory = &checkpoint->inventory;
+    unsigned __int128 tensors = 0;
+    unsigned __int128 files = 0;
+
+    for (uint32_t t = 0; t < inventory->tensor_count; ++t) {
+        if (!checkpoint->absent[t])
+            tensors += verify_tensor_elements(&inventory->tensor[t]) *
+                       reshard_dtype_bytes(inventory->tensor[t].dtype);
+    }
+    for (uint32_t f = 0; f < checkpoint->file_count; ++f)
+        files += checkpoint->file[f].bytes;
+    return tensors <= files ? RESHARD_OK
+                            : wrong(error, "files: all of them together have fewer bytes than the "
+                                           "tensors: they cannot hold them");
+}
+
+/* --- the head --------------------------------------------------------------------------------- */
+
+/* The tokens of the storage domains: just one, today. */
+static enum reshard_status parse_domains(struct verify_checkpoint *checkpoint, const json_t *array,
+                                         struct reshard_error *error)
+{
+    const json_t *token = json_array_get(array, 0);
+    const char *text = json_string_value(token);
+    uint64_t half;
+
+    if (json_array_size(array) != 1 || !text || json_string_length(token) != 2 * VERIFY_DIGITS ||
+        !verify_read_digits(text, &half) || !verify_read_digits(text + VERIFY_DIGITS, &half))
+        return wrong(error, "\"domains\" is no array of one token of 32 lower-case hexadecimal "
+                            "digits");
+    memcpy(checkpoint->token, text, sizeof checkpoint->token);
+    return RESHARD_OK;
+}
+
+/* The caller's words. Nobody reads them here. */
+static enum reshard_status check_notes(json_t *notes, struct reshard_error *error)
+{
+    if (!notes)
+        return RESHARD_OK;
+    if (!json_is_object(notes) || json_object_size(notes) == 0)
+        return wrong(error, "\"notes\" is no object, or an empty one, which is said by leaving it "
+                            "away");
+    for (void *at = json_object_iter(notes); at; at = json_object_iter_next(notes, at)) {
+        const size_t length = strlen(json_object_iter_key(at));
+
+        if (length == 0 || length >= VERIFY_NAME_MAX)
+            return wrong(error, "notes: a key has not 1 to 1023 bytes");
+        if (!json_is_string(json_object_iter_value(at)))
+            return wrong(error, "notes: a value is no string");
+    }
+    return RESHARD_OK;
+}
+
+static enum reshard_status check_version(const json_t *root, struct reshard_error *error)
+{
     const char *format = json_string_value(json_object_get(root, "format"));
     uint64_t version = 0;
 
     if (!format || strcmp(format, "reshard") != 0)
         return wrong(error, "\"format\" is not \"reshard\"");
-    if (!verify_read_count(root, "version", &version) || version != FORMAT_VERSION)
+    if (!verify_read_count(root, "version", &version))
+        return wrong(error, "\"version\" is no version");
+    if (version > VERIFY_VERSION)
         return reshard_error_set(error, RESHARD_EFORMAT,
-                                 "manifest.json: version %llu; this reader knows version 1",
-                                 (unsigned long long)version);
+                                 "manifest.json: version %llu is newer than this release reads "
+                                 "(%d)",
+                                 (unsigned long long)version, VERIFY_VERSION);
+    if (version < VERIFY_VERSION)
+        return reshard_error_set(error, RESHARD_EFORMAT,
+                                 "manifest.json: version %llu; this release reads version %d, and "
+                                 "no older one",
+                                 (unsigned long long)version, VERIFY_VERSION);
+    return RESHARD_OK;
+}
+
+static enum reshard_status parse_head(struct verify_checkpoint *checkpoint, json_t *root,
+                                      struct reshard_error *error)
+{
+    static const char *const members[] = {"format",     "version", "step",  "world",   "domains",
+                                          "?notes",     "layout",  "units", "tensors", "ties",
+                                          "?optimizer", "files",   "crc64", NULL};
+    static const char *const arrays[] = {"units", "tensors", "ties", "files", NULL};
+    enum reshard_status status = check_version(root, error);
+
+    if (status)
+        return status;
     if (!verify_has_members(root, members) || !in_order(root, members))
-        return wrong(error, "its members are not those of version 1 in their order");
+        return wrong(error, "its members are not those of version 2 in their order");
     if (!verify_read_count(root, "step", &checkpoint->step))
         return wrong(error, "\"step\" is no count");
     if (!verify_read_count(root, "world", &checkpoint->world) || checkpoint->world == 0 ||
@@ -348,7 +423,8 @@ static enum reshard_status parse_head(struct verify_checkpoint *checkpoint, json
             return reshard_error_set(error, RESHARD_EFORMAT, "manifest.json: %s is no array",
                                      *array);
     }
-    return RESHARD_OK;
+    status = parse_domains(checkpoint, json_object_get(root, "domains"), error);
+    return status ? status : check_notes(json_object_get(root, "notes"), error);
 }
 
 static enum reshard_status parse_root(struct verify_checkpoint *checkpoint, json_t *root,
@@ -379,7 +455,17 @@ static enum reshard_status parse_root(struct verify_checkpoint *checkpoint, json
                                            &checkpoint->names, error);
     if (!status)
         status = parse_files(checkpoint, json_object_get(root, "files"), error);
-    return status;
+    return status ? status : check_room(checkpoint, error);
+}
+
+/* Each object and array costs a parser some 200 bytes, however short it is written. */
+static bool is_modest(const char *text, size_t bytes)
+{
+    size_t values = 0;
+
+    for (size_t i = 0; i < bytes; ++i)
+        values += text[i] == '{' || text[i] == '[';
+    return values <= bytes / BYTES_OF_VALUE + VALUES_FREE;
 }
 
 enum reshard_status verify_record_parse(struct verify_checkpoint *checkpoint, const char *text,
@@ -391,6 +477,8 @@ enum reshard_status verify_record_parse(struct verify_checkpoint *checkpoint, co
 
     if (status)
         return status;
+    if (!is_modest(text, bytes))
+        return wrong(error, "has more than an object or array for each 8 bytes");
     root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &fault);
     if (!root)
         return reshard_error_set(error, RESHARD_EFORMAT, "manifest.json:%d:%d: %s", fault.line,
