@@ -120,11 +120,13 @@ static bool add_tensors(struct reshard_model *model, const struct inventory_plac
                         const struct schema_list *tensors)
 {
     const struct language_tensor *tensor = tensors->item;
+    bool all = true;
     for (uint64_t i = 0; i < tensors->count; i++) {
-        if (!add_tensor(model, place, &tensor[i]))
-            return false;
+        all = add_tensor(model, place, &tensor[i]) && all;
+        if (yaml_error_count(place->document) > YAML_ERRORS_MAX)
+            return false; /* enough said */
     }
-    return true;
+    return all;
 }
 
 static void add_ties(struct reshard_model *model, struct yaml_document *document,

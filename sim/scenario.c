@@ -259,30 +259,62 @@ static void extend_model(struct scenario_builder *builder)
                    error.text);
 }
 
+/* Whether these sections of the file, a list that ends in NULL, were read without an error: then
+ * they can be looked at further, whatever is wrong elsewhere. */
+static bool is_sound(const struct scenario_builder *builder, const char *const *sections)
+{
+    for (; *sections; sections++)
+        if (yaml_has_error_in(builder->document, builder->file.node, *sections))
+            return false;
+    return true;
+}
+
+static enum reshard_status build_optimizer_and_model(struct scenario_builder *builder)
+{
+    static const char *const of_optimizer[] = {"precision", "optimizer", NULL};
+    static const char *const of_model[] = {"precision", "model", NULL};
+    const bool trained = is_sound(builder, of_optimizer);
+    enum reshard_status status = RESHARD_OK;
+    bool modelled = yaml_get(builder->file.node, "model") && is_sound(builder, of_model);
+    if (trained)
+        status = optimizer_build(&builder->scenario->optimizer, builder->document, &builder->file);
+    if (!status && modelled) {
+        status = open_model(builder);
+        modelled = status == RESHARD_OK;
+    }
+    if (status == RESHARD_ENOMEM)
+        return status;
+    if (modelled && trained)
+        extend_model(builder);
+    return RESHARD_OK;
+}
+
 static enum reshard_status build_scenario(struct scenario_builder *builder, const uint64_t *seed)
 {
+    static const char *const of_timeline[] = {"precision", "optimizer", "cluster",
+                                              "steps",     "expect",    NULL};
     struct scenario *scenario = builder->scenario;
-    scenario->name = strdup(builder->file.name);
-    scenario->about = strdup(builder->file.about);
-    if (!scenario->name || !scenario->about)
+    if (builder->file.name)
+        scenario->name = strdup(builder->file.name);
+    if (builder->file.about)
+        scenario->about = strdup(builder->file.about);
+    if (yaml_error_count(builder->document) == 0 && (!scenario->name || !scenario->about))
         return RESHARD_ENOMEM;
     scenario->seed = seed ? *seed : builder->file.seed;
     build_cluster(&builder->file.cluster, &scenario->cluster);
-    enum reshard_status status =
-        optimizer_build(&scenario->optimizer, builder->document, &builder->file);
-    if (!status)
-        status = open_model(builder);
-    if (status == RESHARD_ENOMEM)
-        return status;
-    if (status == RESHARD_OK)
-        extend_model(builder);
-    return timeline_build(scenario, builder->document, &builder->file);
+    const bool timed = yaml_get(builder->file.node, "steps") && is_sound(builder, of_timeline);
+    const enum reshard_status status = build_optimizer_and_model(builder);
+    return status || !timed ? status : timeline_build(scenario, builder->document, &builder->file);
 }
 
+/* A file with errors is built as far as it is sound, so that all its errors are told at once; one
+ * of another version says nothing that we know. */
 static enum reshard_status read_scenario(struct scenario_builder *builder, const uint64_t *seed)
 {
     enum reshard_status status = RESHARD_OK;
-    if (schema_read(&language_scenario, builder->document, &builder->file))
+    const bool sound = schema_read(&language_scenario, builder->document, &builder->file);
+    const struct yaml_node *root = yaml_root(builder->document);
+    if (sound || (root && root->kind == YAML_MAPPING && builder->file.version == 1))
         status = build_scenario(builder, seed);
     yaml_errors_print(builder->document, builder->messages);
     schema_release(&language_scenario, &builder->file);

@@ -1,5 +1,7 @@
 #include "sim/suggest.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +11,11 @@ enum { WORD_MAX = 63 };
 static unsigned min_of(unsigned a, unsigned b)
 {
     return a < b ? a : b;
+}
+
+static bool same_letter(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
 static unsigned word_distance(const char *a, size_t a_length, const char *b, size_t b_length)
@@ -22,9 +29,10 @@ static unsigned word_distance(const char *a, size_t a_length, const char *b, siz
     for (unsigned i = 1; i <= a_length; i++) {
         here[0] = i;
         for (unsigned j = 1; j <= b_length; j++) {
-            const unsigned changed = last[j - 1] + (a[i - 1] != b[j - 1]);
+            const unsigned changed = last[j - 1] + !same_letter(a[i - 1], b[j - 1]);
             here[j] = min_of(changed, min_of(last[j], here[j - 1]) + 1);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+            if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+                same_letter(a[i - 2], b[j - 1]))
                 here[j] = min_of(here[j], before[j - 2] + 1);
         }
         unsigned *free_row = before;

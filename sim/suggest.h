@@ -2,6 +2,7 @@
  * "Did you mean": of some known words, the one that a mistyped word most probably meant. A word is
  * near when few letters were added, dropped, changed or swapped with their neighbour (restricted
  * Damerau-Levenshtein distance): one for words up to five letters, and one more for every three.
+ * Capitals are as good as small letters.
  */
 #ifndef RESHARD_SIM_SUGGEST_H
 #define RESHARD_SIM_SUGGEST_H

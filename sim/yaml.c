@@ -83,6 +83,24 @@ uint64_t yaml_error_count(const struct yaml_document *document)
     return document->fault_count + document->too_many + document->out_of_memory;
 }
 
+static bool stands_before(int line, int column, const struct yaml_node *node)
+{
+    return line < node->line || (line == node->line && column < node->column);
+}
+
+bool yaml_has_error_in(const struct yaml_document *document, const struct yaml_node *mapping,
+                       const char *key)
+{
+    const struct yaml_node *value = yaml_get(mapping, key);
+    for (uint64_t i = 0; value && i < document->fault_count; i++) {
+        const struct yaml_fault *fault = &document->fault[i];
+        if (!stands_before(fault->line, fault->column, value->key) &&
+            (!value->next || stands_before(fault->line, fault->column, value->next->key)))
+            return true;
+    }
+    return false;
+}
+
 static void node_free(struct yaml_node *node)
 {
     if (!node)

@@ -73,6 +73,11 @@ void yaml_error(struct yaml_document *document, const struct yaml_node *node, co
                 ...) __attribute__((format(printf, 3, 4)));
 uint64_t yaml_error_count(const struct yaml_document *document);
 
+/* Whether an error was recorded at a mapping's value of that key, at its key, or at what is in it;
+ * false where the mapping has no such key. */
+bool yaml_has_error_in(const struct yaml_document *document, const struct yaml_node *mapping,
+                       const char *key);
+
 /* Print all errors, by line. `out` may be NULL. */
 void yaml_errors_print(const struct yaml_document *document, FILE *out);
 

@@ -415,6 +415,29 @@ static const struct {
      "refused}\n"
      "10:18: error: 3 nodes without shared storage keep their checkpoints apart, on each node's "
      "own disk; add storage: to the cluster, or use one node\n"},
+    {HEAD "model: resnet\noptimizer: adamW\ncluster: {network: {topology: ring}}\nsteps:\n"
+          "  - start: {ranks: 2, layout: fsdp2}\n",
+     "4:8: error: there is no model 'resnet': no models/resnet.yaml beside the scenario or above "
+     "it\n"
+     "5:12: error: 'optimizer' must be one of none, sgd, adam, adamw, adafactor, adam8bit, muon, "
+     "not 'adamW'; did you mean 'adamw'?\n"
+     "6:31: error: 'topology' must be star, not 'ring'\n"},
+    {HEAD
+     "seed: x\nmodel: {tensors: {a: {shape: [1], unit: b}, c: {shape: [1], unit: d}}}\nsteps:\n"
+     "  - start: {ranks: 9, layout: fsdp2}\n",
+     "4:7: error: 'seed' must be a whole number from 0, not 'x'\n"
+     "5:19: error: 'a' does not lie in its unit 'b': its name must begin with 'b.'\n"
+     "5:45: error: 'c' does not lie in its unit 'd': its name must begin with 'd.'\n"
+     "7:20: error: 9 ranks do not fit: the cluster has nodes: 1 with ranks_per_node: 8, room for "
+     "8\n"},
+    {"scenario: 1\nabout: No name.\nmodel: resnet\nsteps:\n  - train: 1\n",
+     "1:1: error: a scenario lacks 'name': a short name for reports\n"
+     "3:8: error: there is no model 'resnet': no models/resnet.yaml beside the scenario or above "
+     "it\n"
+     "5:5: error: there is no world to train in yet; the first step must be a start\n"},
+    {"scenario: 2\nname: a\nabout: b\nmodel: resnet\nsteps: []\n",
+     "1:11: error: 'scenario' must be 1, not '2'\n"
+     "5:8: error: 'steps' must not be empty\n"},
     {WORLD "sed: 1\nexpct: {}\n",
      "8:1: error: unknown key 'sed' in a scenario; did you mean 'seed'?\n"
      "9:1: error: unknown key 'expct' in a scenario; did you mean 'expect'?\n"},
