@@ -2,6 +2,7 @@
 
 #include "core/optimizer.h"
 #include "core/safetensors.h"
+#include "sim/input.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -334,10 +335,20 @@ enum reshard_status inventory_for_world(struct reshard_model **out,
 
 /* Entrances. */
 
-static bool ends_with(const char *text, const char *ending)
+/* By its content, whatever it is called; a file that cannot be read is told by whoever reads it. */
+static bool is_safetensors(const char *path)
 {
-    const size_t length = strlen(text);
-    return length >= strlen(ending) && strcmp(text + length - strlen(ending), ending) == 0;
+    char head[64];
+    FILE *file = NULL;
+    const size_t length = strlen(path);
+    const size_t ending = strlen(".safetensors");
+    if (length >= ending && strcmp(path + length - ending, ".safetensors") == 0)
+        return true;
+    if (input_open(path, &file, NULL) != RESHARD_OK)
+        return false;
+    const size_t bytes = fread(head, 1, sizeof(head), file);
+    (void)fclose(file); /* nothing was written */
+    return safetensors_looks_right(head, bytes);
 }
 
 enum reshard_status inventory_open(struct reshard_model **out, const char *path,
@@ -348,7 +359,7 @@ enum reshard_status inventory_open(struct reshard_model **out, const char *path,
     *out = NULL;
     if (!options)
         options = &defaults;
-    const enum reshard_status status = ends_with(path, ".safetensors")
+    const enum reshard_status status = is_safetensors(path)
                                            ? inventory_open_safetensors(out, path, options, &error)
                                            : open_model_file(out, path, options, messages, &error);
     if (status == RESHARD_OK)

@@ -23,8 +23,9 @@ struct inventory_options {
 };
 
 /*
- * Open a model file, or a safetensors file if the name ends in ".safetensors". `options` may be
- * NULL, `messages` too. Not ENOENT alone, but each failure has been told to `messages`.
+ * Open a model file, or a safetensors file, which is known by its content (or by its name's end,
+ * ".safetensors"). `options` may be NULL, `messages` too. Not ENOENT alone, but each failure has
+ * been told to `messages`.
  */
 RESHARD_MUST_CHECK enum reshard_status inventory_open(struct reshard_model **out, const char *path,
                                                       const struct inventory_options *options,

@@ -263,10 +263,13 @@ static void extend_model(struct scenario_builder *builder)
  * they can be looked at further, whatever is wrong elsewhere. */
 static bool is_sound(const struct scenario_builder *builder, const char *const *sections)
 {
-    for (; *sections; sections++)
-        if (yaml_has_error_in(builder->document, builder->file.node, *sections))
+    for (; *sections; sections++) {
+        const struct yaml_node *section = yaml_get(builder->file.node, *sections);
+        if (section && section->faulty)
             return false;
-    return true;
+    }
+    /* Beyond that many, reading itself has stopped. */
+    return yaml_error_count(builder->document) <= YAML_ERRORS_MAX;
 }
 
 static enum reshard_status build_optimizer_and_model(struct scenario_builder *builder)

@@ -1,5 +1,6 @@
 #include "sim/yaml.h"
 
+#include "core/safetensors.h"
 #include "sim/input.h"
 #include "sim/text.h"
 
@@ -73,6 +74,8 @@ void yaml_error(struct yaml_document *document, const struct yaml_node *node, co
                 ...)
 {
     va_list arguments;
+    for (struct yaml_node *at = (struct yaml_node *)node; at; at = at->parent)
+        at->faulty = true;
     va_start(arguments, format);
     add_fault(document, node->line, node->column, node->width, format, arguments);
     va_end(arguments);
@@ -81,24 +84,6 @@ void yaml_error(struct yaml_document *document, const struct yaml_node *node, co
 uint64_t yaml_error_count(const struct yaml_document *document)
 {
     return document->fault_count + document->too_many + document->out_of_memory;
-}
-
-static bool stands_before(int line, int column, const struct yaml_node *node)
-{
-    return line < node->line || (line == node->line && column < node->column);
-}
-
-bool yaml_has_error_in(const struct yaml_document *document, const struct yaml_node *mapping,
-                       const char *key)
-{
-    const struct yaml_node *value = yaml_get(mapping, key);
-    for (uint64_t i = 0; value && i < document->fault_count; i++) {
-        const struct yaml_fault *fault = &document->fault[i];
-        if (!stands_before(fault->line, fault->column, value->key) &&
-            (!value->next || stands_before(fault->line, fault->column, value->next->key)))
-            return true;
-    }
-    return false;
 }
 
 static void node_free(struct yaml_node *node)
@@ -207,6 +192,7 @@ static void append_child(struct yaml_node *parent, struct yaml_node *child)
         parent->last->next = child;
     else
         parent->first = child;
+    child->parent = parent;
     parent->last = child;
     parent->count++;
 }
@@ -309,6 +295,7 @@ static bool build_mapping(struct yaml_builder *builder, struct yaml_node *node)
             return false;
         }
         value->key = key;
+        key->parent = value;
         append_child(node, value);
     }
 }
@@ -484,6 +471,10 @@ enum reshard_status yaml_open(struct yaml_document **out, const char *path,
         document->path ? input_read(path, YAML_FILE_BYTES_MAX, &document->source,
                                     &document->source_bytes, error)
                        : reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", path);
+    const char *other =
+        status ? NULL : safetensors_mistaken(document->source, document->source_bytes);
+    if (other)
+        status = reshard_error_set(error, RESHARD_EINVAL, "%s: is %s", path, other);
     if (status == RESHARD_OK) {
         if (is_readable(document))
             parse(document);

@@ -35,16 +35,18 @@ enum yaml_kind { YAML_SCALAR, YAML_SEQUENCE, YAML_MAPPING };
 /* Lines and columns count from 1, columns and width in characters. */
 struct yaml_node {
     enum yaml_kind kind;
+    bool faulty; /* an error was recorded at it, or at what is in it */
     bool quoted; /* in quotes or as a block: certainly meant as text */
     int line;
     int column;
-    int width;               /* of what the caret underlines */
-    char *text;              /* of a scalar */
-    struct yaml_node *key;   /* of a mapping's value */
-    uint64_t count;          /* children */
-    struct yaml_node *first; /* children: items of a sequence, values of a mapping */
-    struct yaml_node *next;  /* sibling */
-    struct yaml_node *last;  /* child */
+    int width;                /* of what the caret underlines */
+    char *text;               /* of a scalar */
+    struct yaml_node *key;    /* of a mapping's value */
+    uint64_t count;           /* children */
+    struct yaml_node *first;  /* children: items of a sequence, values of a mapping */
+    struct yaml_node *next;   /* sibling */
+    struct yaml_node *last;   /* child */
+    struct yaml_node *parent; /* what it is in; of a key its value; NULL: the root's */
 };
 
 struct yaml_document;
@@ -72,11 +74,6 @@ const struct yaml_node *yaml_get(const struct yaml_node *node, const char *key);
 void yaml_error(struct yaml_document *document, const struct yaml_node *node, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));
 uint64_t yaml_error_count(const struct yaml_document *document);
-
-/* Whether an error was recorded at a mapping's value of that key, at its key, or at what is in it;
- * false where the mapping has no such key. */
-bool yaml_has_error_in(const struct yaml_document *document, const struct yaml_node *mapping,
-                       const char *key);
 
 /* Print all errors, by line. `out` may be NULL. */
 void yaml_errors_print(const struct yaml_document *document, FILE *out);

@@ -107,6 +107,7 @@ expect 2 "pipe.yaml: is no regular file, but a FIFO" check through.yaml
     expect 2 "min.yaml:1:1: error: directives" check "$source/tests/hostile/min.yaml"
     [ "$failed" -eq 0 ]
 ) || failed=$((failed + 1))
+expect 2 "keyless.yaml:1:1: error: unknown key ''" check "$source/tests/hostile/keyless.yaml"
 expect 2 "nowhere.yaml: error: cannot open" check nowhere.yaml
 expect 2 ".: error: is no regular file" check .
 { sed '3,$d' "$example"; printf 'about: a\000b\n'; } >nul.yaml
@@ -148,6 +149,13 @@ expect 0 "124,439,808 parameters" inspect "$suite/models/gpt2-124m.yaml"
 expect 0 "transformer.wte.weight" inspect "$suite/models/gpt2-124m.yaml" 'transformer.wte.*'
 expect 0 "31,121 parameters in 41 tensors" inspect "$suite/models/tiny-bert.safetensors"
 expect 0 '"parameters": 31121' inspect "$suite/models/tiny-bert.safetensors" --json -
+cp "$suite/models/tiny-bert.safetensors" weights
+expect 0 "31,121 parameters in 41 tensors" inspect weights
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n' >pointer
+expect 2 "pointer: error: is a Git LFS pointer; fetch the file itself" inspect pointer
+expect 2 "pointer: error: is a Git LFS pointer" run pointer
+cp pointer pointer.safetensors
+expect 2 "pointer.safetensors: error: is a Git LFS pointer" inspect pointer.safetensors
 expect 2 "did you mean 'weight'?" inspect "$suite/models/linear-4x4.yaml" wieght
 expect 4 "No such file" inspect "$suite/models/linear-4x4.yaml" --json nowhere/out.json
 

@@ -148,15 +148,17 @@ START_TEST(every_dtype_that_the_format_and_we_have_is_read)
     for (int i = RESHARD_DTYPE_NONE + 1; i < RESHARD_DTYPE_COUNT; i++) {
         const enum reshard_dtype dtype = (enum reshard_dtype)i;
         const size_t bytes = reshard_dtype_bytes(dtype);
+        const int in_file = dtype == RESHARD_DTYPE_F4_E2M1X2 ? 6 : 3;
         char header[128];
         if (!reshard_dtype_safetensors(dtype))
             continue;
         (void)snprintf(header, sizeof(header),
-                       "{\"a\":{\"dtype\":\"%s\",\"shape\":[3],\"data_offsets\":[0,%zu]}}",
-                       reshard_dtype_safetensors(dtype), 3 * bytes);
+                       "{\"a\":{\"dtype\":\"%s\",\"shape\":[%d],\"data_offsets\":[0,%zu]}}",
+                       reshard_dtype_safetensors(dtype), in_file, 3 * bytes);
         write_safetensors(header, (unsigned)(3 * bytes));
         struct safetensors *file = open_valid();
         ck_assert_int_eq(safetensors_entry(file, 0)->dtype, dtype);
+        ck_assert_uint_eq(safetensors_entry(file, 0)->shape.size[0], 3);
         safetensors_close(file);
     }
 }
@@ -236,6 +238,17 @@ static const struct {
     {"{\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]},"
      "\"b\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[4,4]}}",
      8, "tensor 'b': overlaps 'a' by 4 bytes"},
+    {ENTRY("\"dtype\":\"F4\",\"shape\":[16,1]," RANGE),
+     "tensor 'a': F4 packs two values into a byte, so its last dimension must be even"},
+    {ENTRY("\"dtype\":\"F4\",\"shape\":[]," RANGE),
+     "tensor 'a': F4 packs two values into a byte, so its last dimension must be even"},
+    {ENTRY("\"dtype\":\"F6_E2M3\",\"shape\":[8]," RANGE),
+     "tensor 'a': dtype 'F6_E2M3' is unknown; it is not guessed"},
+    {"{\"a\":{\"shape\":[{},{}]}}", 0, "the header is nested deeper than that of a tensor"},
+    {"{\"a\":{\"shape\":[[]]}}", 0, "the header is nested deeper than that of a tensor"},
+    {"{\"a{[\":{},\"b\":{},\"c\":{},\"d\":{},\"e\":{},\"f\":{},\"g\":{},\"h\":{},\"i\":{},"
+     "\"j\":{},\"k\":{},\"l\":{},\"m\":{},\"n\":{},\"o\":{},\"p\":{},\"q\":[]}",
+     0, "the header has 17 entries, and too few bytes for their dtypes and shapes"},
     {"{}", 3, "3 trailing bytes belong to no tensor; the file should end at byte 10"},
 };
 
@@ -243,6 +256,34 @@ START_TEST(each_hostile_file_is_refused_by_name_and_fault)
 {
     write_safetensors(hostile[_i].header, hostile[_i].data_bytes);
     assert_refused(hostile[_i].message);
+}
+END_TEST
+
+/* Bytes, as they are, that no safetensors file begins with. */
+static const struct {
+    const char *text;
+    const char *message;
+} mistaken[] = {
+    {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n",
+     "is a Git LFS pointer; fetch the file itself (git lfs pull)"},
+    {"\n<!DOCTYPE HTML><html></html>", "is an HTML page; download the file itself"},
+    {"<html>", "is an HTML page; download the file itself"},
+    {"PK\x03\x04more", "is a ZIP archive, as torch.save() writes; save it as safetensors"},
+    {"\x89HDF\r\n\x1a\n", "is an HDF5 file"},
+    {"\x80\x02}q", "is a Python pickle; save it as safetensors"},
+    {"some other text",
+     "is no safetensors file: its first 8 bytes are no length of a header, which "
+     "has at most 100000000 bytes"},
+    {"", "has 0 bytes, but the header's length alone takes 8"},
+};
+
+START_TEST(another_kind_of_file_is_named_for_what_it_is)
+{
+    FILE *file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs(mistaken[_i].text, file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+    assert_refused(mistaken[_i].message);
 }
 END_TEST
 
@@ -331,6 +372,7 @@ int main(void)
 {
     Suite *suite = suite_create("safetensors");
     TCase *files = tcase_create("files");
+    tcase_set_timeout(files, 60); /* of the clock, which others' work moves too */
     tcase_add_unchecked_fixture(files, make_folder, remove_folder);
     tcase_add_test(files, tensors_are_found_with_dtype_shape_and_place);
     tcase_add_test(files, any_part_of_a_tensor_can_be_read);
@@ -339,6 +381,8 @@ int main(void)
     tcase_add_test(files, every_dtype_that_the_format_and_we_have_is_read);
     tcase_add_loop_test(files, each_hostile_file_is_refused_by_name_and_fault, 0,
                         (int)(sizeof(hostile) / sizeof(hostile[0])));
+    tcase_add_loop_test(files, another_kind_of_file_is_named_for_what_it_is, 0,
+                        (int)(sizeof(mistaken) / sizeof(*mistaken)));
     tcase_add_test(files, a_header_longer_than_the_format_allows_is_not_even_allocated);
     tcase_add_test(files, a_header_longer_than_the_file_is_truncated);
     tcase_add_test(files, a_file_cut_anywhere_is_refused);

@@ -96,6 +96,15 @@ static bool read_shape(const json_t *array, struct verify_tensor *tensor)
     return true;
 }
 
+/* The file counts values of four bits, and an element is a byte of two along the last dimension. */
+static bool pair_values(struct verify_tensor *tensor)
+{
+    if (tensor->ndim == 0 || tensor->shape[tensor->ndim - 1] % 2 != 0)
+        return false;
+    tensor->shape[tensor->ndim - 1] /= 2;
+    return true;
+}
+
 /* What is wrong with one entry of the header, or NULL. */
 static const char *read_entry(const char *name, const json_t *value, struct entry *out)
 {
@@ -109,6 +118,8 @@ static const char *read_entry(const char *name, const json_t *value, struct entr
         return "has no known dtype";
     if (!read_shape(json_object_get(value, "shape"), &out->tensor))
         return "has no shape of at most 8 dimensions";
+    if (out->tensor.dtype == RESHARD_DTYPE_F4_E2M1X2 && !pair_values(&out->tensor))
+        return "is F4, of which two values are an element, and its last dimension is odd";
     if (!verify_tensor_measure(&out->tensor, &elements))
         return "is larger than 2^63 bytes";
     if (!json_is_array(offsets) || json_array_size(offsets) != 2 ||

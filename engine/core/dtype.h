@@ -13,6 +13,8 @@
 extern "C" {
 #endif
 
+/* Of F4_E2M1X2 an element is a pair of values, as torch has it; a safetensors file counts the
+ * values, so that its last dimension is twice as large. */
 /* name, bytes, what it is (float: IEEE-like and trainable here), torch name, safetensors name or
  * NULL where that format has none. The order is that of the trailers' tables
  * (FORMAT.md, section 3). */
@@ -26,7 +28,7 @@ extern "C" {
     X(F8_E4M3FNUZ, "f8_e4m3fnuz", 1, RESHARD_KIND_FLOAT8, "float8_e4m3fnuz", "F8_E4M3FNUZ")        \
     X(F8_E5M2FNUZ, "f8_e5m2fnuz", 1, RESHARD_KIND_FLOAT8, "float8_e5m2fnuz", "F8_E5M2FNUZ")        \
     X(F8_E8M0FNU, "f8_e8m0fnu", 1, RESHARD_KIND_FLOAT8, "float8_e8m0fnu", "F8_E8M0")               \
-    X(F4_E2M1X2, "f4_e2m1fn_x2", 1, RESHARD_KIND_FLOAT8, "float4_e2m1fn_x2", NULL)                 \
+    X(F4_E2M1X2, "f4_e2m1fn_x2", 1, RESHARD_KIND_FLOAT8, "float4_e2m1fn_x2", "F4")                 \
     X(C32, "c32", 4, RESHARD_KIND_COMPLEX, "complex32", NULL)                                      \
     X(C64, "c64", 8, RESHARD_KIND_COMPLEX, "complex64", "C64")                                     \
     X(C128, "c128", 16, RESHARD_KIND_COMPLEX, "complex128", NULL)                                  \

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,37 +72,143 @@ static enum reshard_status open_file(struct safetensors *file, const char *path,
     return RESHARD_OK;
 }
 
-/* Read the header's length and its bytes; every claim is held against the file's size first. */
-static enum reshard_status read_header(struct safetensors *file, uint64_t *header_bytes,
-                                       struct reshard_error *error)
+static uint64_t read_length(const unsigned char *raw)
 {
-    unsigned char raw[SAFETENSORS_LENGTH_BYTES];
     uint64_t length = 0;
-    if (file->file_bytes < sizeof(raw))
+    for (unsigned i = 0; i < SAFETENSORS_LENGTH_BYTES; i++)
+        length |= (uint64_t)raw[i] << (8 * i);
+    return length;
+}
+
+/* Whether the text begins so, capitals and spaces in front aside. */
+static bool begins(const char *text, size_t bytes, const char *with)
+{
+    const size_t length = strlen(with);
+    while (bytes > 0 && (*text == ' ' || (*text >= '\t' && *text <= '\r'))) {
+        text++;
+        bytes--;
+    }
+    return bytes >= length && strncasecmp(text, with, length) == 0;
+}
+
+const char *safetensors_mistaken(const void *head, size_t bytes)
+{
+    static const struct {
+        const char *magic;
+        size_t length;
+        const char *name;
+    } kinds[] = {
+        {"PK\x03\x04", 4, "a ZIP archive, as torch.save() writes; save it as safetensors"},
+        {"\x89HDF\r\n\x1a\n", 8, "an HDF5 file"},
+        {"GGUF", 4, "a GGUF file"},
+        {"\x1f\x8b", 2, "compressed by gzip; unpack it"},
+        {"\x28\xb5\x2f\xfd", 4, "compressed by zstd; unpack it"},
+        {"\x80\x02", 2, "a Python pickle; save it as safetensors"},
+        {"\x80\x04", 2, "a Python pickle; save it as safetensors"},
+    };
+    if (begins(head, bytes, "version https://git-lfs.github.com/"))
+        return "a Git LFS pointer; fetch the file itself (git lfs pull)";
+    if (begins(head, bytes, "<!doctype html") || begins(head, bytes, "<html"))
+        return "an HTML page; download the file itself";
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (bytes >= kinds[i].length && memcmp(head, kinds[i].magic, kinds[i].length) == 0)
+            return kinds[i].name;
+    return NULL;
+}
+
+bool safetensors_looks_right(const void *head, size_t bytes)
+{
+    const unsigned char *raw = head;
+    return bytes > SAFETENSORS_LENGTH_BYTES && raw[SAFETENSORS_LENGTH_BYTES] == '{' &&
+           read_length(raw) <= SAFETENSORS_HEADER_MAX;
+}
+
+/* What is wrong with how the file begins; what it is instead goes before what its first bytes would
+ * claim. */
+static enum reshard_status check_head(const struct safetensors *file, const unsigned char *head,
+                                      size_t bytes, struct reshard_error *error)
+{
+    const char *other =
+        safetensors_looks_right(head, bytes) ? NULL : safetensors_mistaken(head, bytes);
+    if (other)
+        return reshard_error_set(error, RESHARD_EFORMAT, "%s: is %s", file->path, other);
+    if (bytes < SAFETENSORS_LENGTH_BYTES)
         return reshard_error_set(error, RESHARD_EFORMAT,
                                  "%s: has %" PRIu64 " bytes, but the header's length alone takes 8",
                                  file->path, file->file_bytes);
-    enum reshard_status status = read_all(file, 0, raw, sizeof(raw), error);
-    if (status != RESHARD_OK)
-        return status;
-    for (unsigned i = 0; i < sizeof(raw); i++)
-        length |= (uint64_t)raw[i] << (8 * i);
-    if (length > SAFETENSORS_HEADER_MAX)
+    const uint64_t length = read_length(head);
+    if (length > SAFETENSORS_HEADER_MAX && bytes > SAFETENSORS_LENGTH_BYTES &&
+        head[SAFETENSORS_LENGTH_BYTES] == '{')
         return reshard_error_set(error, RESHARD_EFORMAT,
                                  "%s: claims a header of %" PRIu64
                                  " bytes; the format allows at most %d",
                                  file->path, length, SAFETENSORS_HEADER_MAX);
-    if (length > file->file_bytes - sizeof(raw))
+    if (length > SAFETENSORS_HEADER_MAX)
+        return reshard_error_set(error, RESHARD_EFORMAT,
+                                 "%s: is no safetensors file: its first 8 bytes are no length of a "
+                                 "header, which has at most %d bytes",
+                                 file->path, SAFETENSORS_HEADER_MAX);
+    if (length > file->file_bytes - SAFETENSORS_LENGTH_BYTES)
         return reshard_error_set(error, RESHARD_EFORMAT,
                                  "%s: truncated: claims a header of %" PRIu64
                                  " bytes, but only %" PRIu64 " follow its length",
-                                 file->path, length, file->file_bytes - sizeof(raw));
-    file->header = malloc(length + 1);
+                                 file->path, length, file->file_bytes - SAFETENSORS_LENGTH_BYTES);
+    return RESHARD_OK;
+}
+
+/* Read the header's length and its bytes; every claim is held against the file's size first. */
+static enum reshard_status read_header(struct safetensors *file, uint64_t *header_bytes,
+                                       struct reshard_error *error)
+{
+    unsigned char head[64];
+    const size_t bytes = file->file_bytes < sizeof(head) ? (size_t)file->file_bytes : sizeof(head);
+    enum reshard_status status = read_all(file, 0, head, bytes, error);
+    if (status == RESHARD_OK)
+        status = check_head(file, head, bytes, error);
+    if (status != RESHARD_OK)
+        return status;
+    *header_bytes = read_length(head);
+    file->header = malloc(*header_bytes + 1);
     if (!file->header)
         return reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", file->path);
-    *header_bytes = length;
-    file->data_offset = sizeof(raw) + length;
-    return read_all(file, sizeof(raw), file->header, length, error);
+    file->data_offset = SAFETENSORS_LENGTH_BYTES + *header_bytes;
+    return read_all(file, SAFETENSORS_LENGTH_BYTES, file->header, *header_bytes, error);
+}
+
+/*
+ * The header before it becomes a tree, which takes hundreds of bytes for two of a hostile text: a
+ * tree of it is at most three deep (the tensors, one tensor, its lists), and each tensor takes the
+ * bytes of its keys.
+ */
+static enum reshard_status check_form(const struct safetensors *file, uint64_t bytes,
+                                      struct reshard_error *error)
+{
+    enum { ENTRY_BYTES_LEAST = 40, ENTRIES_ALLOWED = 16 };
+    uint64_t depth = 0;
+    uint64_t entries = 0;
+    bool quoted = false;
+    for (uint64_t i = 0; i < bytes; i++) {
+        const char c = file->header[i];
+        if (quoted) {
+            i += c == '\\';
+            quoted = c != '"';
+            continue;
+        }
+        quoted = c == '"';
+        entries += depth == 1 && (c == '{' || c == '[');
+        depth += c == '{' || c == '[';
+        depth -= depth > 0 && (c == '}' || c == ']');
+        if (depth > 3 || (depth > 2 && c == '{'))
+            return reshard_error_set(error, RESHARD_EFORMAT,
+                                     "%s: the header is nested deeper than that of a tensor",
+                                     file->path);
+    }
+    if (entries > ENTRIES_ALLOWED && entries > bytes / ENTRY_BYTES_LEAST)
+        return reshard_error_set(error, RESHARD_EFORMAT,
+                                 "%s: the header has %" PRIu64
+                                 " entries, and too few bytes for their dtypes and shapes",
+                                 file->path, entries);
+    return RESHARD_OK;
 }
 
 static enum reshard_status parse_header(struct safetensors *file, uint64_t header_bytes,
@@ -111,6 +218,9 @@ static enum reshard_status parse_header(struct safetensors *file, uint64_t heade
     if (header_bytes == 0 || file->header[0] != '{')
         return reshard_error_set(error, RESHARD_EFORMAT, "%s: the header must begin with '{'",
                                  file->path);
+    const enum reshard_status status = check_form(file, header_bytes, error);
+    if (status != RESHARD_OK)
+        return status;
     file->json = json_loadb(file->header, header_bytes, JSON_REJECT_DUPLICATES, &fault);
     if (!file->json)
         return reshard_error_set(error, RESHARD_EFORMAT,
@@ -215,6 +325,20 @@ static enum reshard_status read_shape(const struct safetensors *file, json_t *va
     return RESHARD_OK;
 }
 
+/* The file counts values of four bits; two of them along the last dimension are an element. */
+static enum reshard_status pair_values(const struct safetensors *file,
+                                       struct safetensors_entry *entry, struct reshard_error *error)
+{
+    struct reshard_shape *shape = &entry->shape;
+    if (entry->dtype != RESHARD_DTYPE_F4_E2M1X2)
+        return RESHARD_OK;
+    if (shape->ndim == 0 || shape->size[shape->ndim - 1] % 2 != 0)
+        return refuse(file, entry->name,
+                      "F4 packs two values into a byte, so its last dimension must be even", error);
+    shape->size[shape->ndim - 1] /= 2;
+    return RESHARD_OK;
+}
+
 static enum reshard_status read_range(const struct safetensors *file, json_t *value,
                                       struct safetensors_entry *entry, struct reshard_error *error)
 {
@@ -272,6 +396,8 @@ static enum reshard_status read_entry(const struct safetensors *file, const char
         status = read_dtype(file, json_object_get(value, "dtype"), entry, error);
     if (status == RESHARD_OK)
         status = read_shape(file, json_object_get(value, "shape"), entry, error);
+    if (status == RESHARD_OK)
+        status = pair_values(file, entry, error);
     if (status == RESHARD_OK)
         status = read_range(file, json_object_get(value, "data_offsets"), entry, error);
     return status == RESHARD_OK ? check_bytes(file, entry, error) : status;

@@ -12,15 +12,28 @@
 #include "core/box.h"
 #include "core/dtype.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 struct safetensors_entry {
     const char *name;
     enum reshard_dtype dtype;
-    struct reshard_shape shape;
-    uint64_t offset; /* of the tensor's first byte in the file */
+    struct reshard_shape shape; /* in elements; of F4 an element is a pair of values, so that the
+                                   last dimension is half of what the file says */
+    uint64_t offset;            /* of the tensor's first byte in the file */
     uint64_t bytes;
 };
 
 struct safetensors;
+
+/* Local. What a file that begins so is known to be, to follow "FILE is …", with what would be
+ * right; NULL: nothing is known. A safetensors file itself is none of these. */
+const char *safetensors_mistaken(const void *head, size_t bytes);
+
+/* Local. Whether a file that begins so is meant as a safetensors file: a length, then a JSON
+ * object.
+ */
+bool safetensors_looks_right(const void *head, size_t bytes);
 
 /* Local. Open and check. EFORMAT with the file, the tensor and the reason; ENOENT, EIO. */
 RESHARD_MUST_CHECK enum reshard_status safetensors_open(struct safetensors **out, const char *path,
