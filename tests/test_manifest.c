@@ -282,7 +282,9 @@ END_TEST
 START_TEST(groups_keyed_by_ids_are_of_a_model_keyed_by_ids)
 {
     static const struct reshard_shape shape = {1, {3}};
-    struct manifest manifest = {.world = 1, .token = TOKEN, .digest = digests};
+    struct manifest_file file = {"rank-00000.h5", 0, 36, 7};
+    struct manifest manifest = {
+        .world = 1, .token = TOKEN, .digest = digests, .file = &file, .file_count = 1};
     struct manifest again;
     size_t bytes;
     ck_assert_int_eq(reshard_model_open(&manifest.model), RESHARD_OK);
@@ -543,6 +545,21 @@ START_TEST(a_whole_manifest_of_another_version_is_told_from_a_damaged_one)
 }
 END_TEST
 
+START_TEST(tensors_that_no_file_could_hold_are_refused)
+{
+    char *const text = encode_good();
+    char *const small = with(text, "\"bytes\": 9223372036854775807", "\"bytes\": 1");
+    char *const vast = with(small, "\"shape\": [10]", "\"shape\": [2305843009213693952]");
+    struct manifest again;
+    ck_assert_int_eq(manifest_decode(&again, small, strlen(small), NAME, NULL), RESHARD_OK);
+    manifest_release(&again);
+    assert_refused(vast, strlen(vast), "files: all together have fewer bytes than the tensors");
+    free(vast);
+    free(small);
+    free(text);
+}
+END_TEST
+
 START_TEST(each_break_of_the_format_is_refused_with_its_member)
 {
     char *const text = encode_good();
@@ -591,6 +608,7 @@ int main(void)
     tcase_add_test(texts, what_no_manifest_may_say_is_not_encoded);
     tcase_add_test(texts, no_flipped_bit_is_believed);
     tcase_add_test(texts, no_shortened_manifest_is_believed);
+    tcase_add_test(texts, tensors_that_no_file_could_hold_are_refused);
     tcase_add_loop_test(texts, each_break_of_the_format_is_refused_with_its_member, 0,
                         (int)(sizeof hostile / sizeof *hostile));
     tcase_add_test(texts, a_wrong_crc_is_told_before_the_json_is_read);

@@ -491,6 +491,28 @@ static enum reshard_status get_file(const struct decoder *reader, const json_t *
     return RESHARD_OK;
 }
 
+/* No file can hold more bytes of tensors than it has bytes. What claims so is refused before
+ * anybody plans, allocates or reads by it. */
+static enum reshard_status check_room(const struct decoder *reader, const struct manifest *out)
+{
+    uint64_t tensors = 0;
+    uint64_t files = 0;
+    bool fits = true;
+    for (uint32_t t = 0; t < reshard_model_tensor_count(out->model) && fits; t++) {
+        const struct reshard_tensor *tensor = reshard_model_tensor(out->model, t);
+        if (!out->absent || !out->absent[t])
+            fits = !__builtin_add_overflow(
+                tensors, tensor->count * reshard_dtype_bytes(tensor->dtype), &tensors);
+    }
+    for (uint64_t f = 0; f < out->file_count && files < tensors; f++)
+        if (__builtin_add_overflow(files, out->file[f].bytes, &files))
+            files = UINT64_MAX;
+    return fits && tensors <= files ? RESHARD_OK
+                                    : refuse(reader, "files",
+                                             "all together have fewer bytes than the tensors: they "
+                                             "cannot hold them");
+}
+
 static enum reshard_status get_files(struct decoder *reader, const json_t *root,
                                      struct manifest *out)
 {
@@ -512,7 +534,7 @@ static enum reshard_status get_files(struct decoder *reader, const json_t *root,
     }
     out->file_count = count;
     *reader->where = '\0';
-    return RESHARD_OK;
+    return check_room(reader, out);
 }
 
 /* The ranks that read one token, for each of the tokens: so far all of them. */
