@@ -447,7 +447,7 @@ START_TEST(manifests_that_break_a_must_are_refused)
         {"--change domains=null", "its members are not those of version 2"},
         {"--notes '{\"job\": 7}'", "notes: a value is no string"},
         {"--notes '{\"\": \"x\"}'", "notes: a key has not 1 to 1023 bytes"},
-        {"--notes '[\"x\"]'", "\"notes\" is no object"},
+        {"--notes '[\"x\"]'", "\"notes\" is no object of 1 to 256 strings"},
         {"--change 'tensors/2/shape=[144115188075855872]'", "they cannot hold them"},
         {"--change 'layout/mesh={\"shard\":0}'", "the product of the mesh"},
         {"--change 'tensors/5/unit=2'", "units: not in the order of their first tensors"},

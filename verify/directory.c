@@ -202,7 +202,7 @@ static enum reshard_status judge_index(const void *context, uint32_t number,
 static enum reshard_status ask_index(const struct verify_checkpoint *checkpoint, uint64_t bytes,
                                      struct reshard_error *error)
 {
-    const uint64_t seconds = bytes / INDEX_SECOND_BYTES + 1;
+    const uint64_t seconds = bytes / INDEX_SECOND_BYTES;
     struct verify_ordinary ordinary = verify_ordinary_begin(
         judge_index, checkpoint, seconds < 600 ? (unsigned)seconds : 600,
         (size_t)HEAD_BYTES +

@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { SEAL_BYTES = 32, WORLD_MAX = 1 << 20, BYTES_OF_VALUE = 8, VALUES_FREE = 1024 };
+enum { NOTES_MAX = 256, NOTE_BYTES_MAX = 65535 };
 
 static const char seal_head[] = "  \"crc64\": \"";
 static const char seal_tail[] = "\"\n}\n";
@@ -364,16 +365,17 @@ static enum reshard_status check_notes(json_t *notes, struct reshard_error *erro
 {
     if (!notes)
         return RESHARD_OK;
-    if (!json_is_object(notes) || json_object_size(notes) == 0)
-        return wrong(error, "\"notes\" is no object, or an empty one, which is said by leaving it "
-                            "away");
+    if (!json_is_object(notes) || json_object_size(notes) == 0 ||
+        json_object_size(notes) > NOTES_MAX)
+        return wrong(error, "\"notes\" is no object of 1 to 256 strings");
     for (void *at = json_object_iter(notes); at; at = json_object_iter_next(notes, at)) {
         const size_t length = strlen(json_object_iter_key(at));
 
         if (length == 0 || length >= VERIFY_NAME_MAX)
             return wrong(error, "notes: a key has not 1 to 1023 bytes");
-        if (!json_is_string(json_object_iter_value(at)))
-            return wrong(error, "notes: a value is no string");
+        if (!json_is_string(json_object_iter_value(at)) ||
+            json_string_length(json_object_iter_value(at)) > NOTE_BYTES_MAX)
+            return wrong(error, "notes: a value is no string of at most 65535 bytes");
     }
     return RESHARD_OK;
 }
