@@ -8,6 +8,7 @@
 #include "core/store.h"
 #include "sim/input.h"
 #include "sim/inventory.h"
+#include "sim/json_text.h"
 #include "sim/report.h"
 #include "sim/suggest.h"
 #include "sim/text.h"
@@ -231,6 +232,25 @@ static void print_rule(const struct reshard_rule *rule)
     printf("\n");
 }
 
+static void print_notes(const struct manifest *manifest)
+{
+    for (uint64_t i = 0; i < manifest->note_count; i++) {
+        printf("  note ");
+        text_print(stdout, manifest->note[i].key, strlen(manifest->note[i].key));
+        printf(": ");
+        text_print(stdout, manifest->note[i].text, strlen(manifest->note[i].text));
+        printf("\n");
+    }
+}
+
+static json_t *notes_value(const struct manifest *manifest)
+{
+    json_t *value = json_object();
+    for (uint64_t i = 0; i < manifest->note_count; i++)
+        json_text_set(&value, manifest->note[i].key, json_string(manifest->note[i].text));
+    return value;
+}
+
 static void print_head(const struct subject *subject)
 {
     char text[32];
@@ -246,6 +266,7 @@ static void print_head(const struct subject *subject)
         for (uint32_t i = 0; i < manifest->layout.rule_count; i++)
             print_rule(&manifest->layout.rule[i]);
     }
+    print_notes(manifest);
     printf("  %s parameter%s in %" PRIu64 " tensor%s",
            report_count(totals.parameters, text, sizeof(text)), totals.parameters == 1 ? "" : "s",
            totals.tensors, totals.tensors == 1 ? "" : "s");
@@ -378,24 +399,6 @@ static void print_files(const struct subject *subject)
 
 /* ---- for programs ---- */
 
-/* The list with one more value, which it takes; NULL without memory, and the list is gone. */
-static json_t *append(json_t *list, json_t *value)
-{
-    if (json_array_append_new(list, value) == 0)
-        return list;
-    json_decref(list);
-    return NULL;
-}
-
-/* Likewise an object, which may be NULL already. */
-static json_t *with(json_t *object, const char *key, json_t *value)
-{
-    if (json_object_set_new(object, key, value) == 0)
-        return object;
-    json_decref(object);
-    return NULL;
-}
-
 static json_t *digest_value(uint64_t digest)
 {
     char text[17];
@@ -404,12 +407,12 @@ static json_t *digest_value(uint64_t digest)
 }
 
 /* What a slot has besides: its class, and whether it is there. */
-static json_t *with_slot(json_t *value, const struct reshard_tensor *tensor, bool absent)
+static void set_slot(json_t **value, const struct reshard_tensor *tensor, bool absent)
 {
-    value = with(value, "class", json_string(reshard_slot_class_name(tensor->slot_class)));
+    json_text_set(value, "class", json_string(reshard_slot_class_name(tensor->slot_class)));
     if (tensor->slot_class == RESHARD_CLASS_BLOCKWISE)
-        value = with(value, "block", json_integer((json_int_t)tensor->block));
-    return with(value, "absent", json_boolean(absent));
+        json_text_set(value, "block", json_integer((json_int_t)tensor->block));
+    json_text_set(value, "absent", json_boolean(absent));
 }
 
 static json_t *tensor_value(const struct subject *subject, uint32_t index)
@@ -419,16 +422,16 @@ static json_t *tensor_value(const struct subject *subject, uint32_t index)
     const struct reshard_shape own = shape_of(subject, tensor);
     json_t *shape = json_array();
     for (uint32_t d = 0; shape && d < own.ndim; d++)
-        shape = append(shape, json_integer((json_int_t)own.size[d]));
+        json_text_append(&shape, json_integer((json_int_t)own.size[d]));
     json_t *value = json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:s}", "fqn", tensor->fqn,
                               "slot", tensor->slot, "role", reshard_role_name(tensor->role),
                               "dtype", reshard_dtype_name(tensor->dtype), "shape", shape,
                               "elements", (json_int_t)tensor->count, "bytes", (json_int_t)bytes,
                               "unit", reshard_model_unit(subject->model, tensor->unit));
     if (value && reshard_tensor_is_slot(tensor))
-        value = with_slot(value, tensor, is_absent(subject, index));
+        set_slot(&value, tensor, is_absent(subject, index));
     if (value && subject->is_checkpoint && !is_absent(subject, index))
-        value = with(value, "digest", digest_value(subject->manifest.digest[index]));
+        json_text_set(&value, "digest", digest_value(subject->manifest.digest[index]));
     return value;
 }
 
@@ -437,7 +440,7 @@ static json_t *tensors_value(const struct subject *subject)
     json_t *list = json_array();
     for (uint32_t i = 0; list && i < reshard_model_tensor_count(subject->model); i++)
         if (matches(subject, reshard_model_tensor(subject->model, i)))
-            list = append(list, tensor_value(subject, i));
+            json_text_append(&list, tensor_value(subject, i));
     return list;
 }
 
@@ -448,7 +451,7 @@ static json_t *ties_value(const struct subject *subject)
         const struct reshard_tie *tie = reshard_model_tie_at(subject->model, i);
         const struct reshard_tensor *of = reshard_model_tensor(subject->model, tie->tensor);
         if (matches(subject, of))
-            list = append(list, json_pack("{s:s, s:s}", "alias", tie->alias, "of", of->fqn));
+            json_text_append(&list, json_pack("{s:s, s:s}", "alias", tie->alias, "of", of->fqn));
     }
     return list;
 }
@@ -458,10 +461,10 @@ static json_t *files_value(const struct subject *subject)
     json_t *list = json_array();
     for (uint64_t i = 0; list && i < subject->manifest.file_count; i++) {
         const struct manifest_file *file = &subject->manifest.file[i];
-        list = append(list, json_pack("{s:s, s:I, s:I, s:o, s:b}", "name", file->name, "writer",
-                                      (json_int_t)file->writer, "bytes", (json_int_t)file->bytes,
-                                      "seal", digest_value(file->seal), "whole",
-                                      file_is_whole(subject->path, file)));
+        json_text_append(&list, json_pack("{s:s, s:I, s:I, s:o, s:b}", "name", file->name, "writer",
+                                          (json_int_t)file->writer, "bytes",
+                                          (json_int_t)file->bytes, "seal", digest_value(file->seal),
+                                          "whole", file_is_whole(subject->path, file)));
     }
     return list;
 }
@@ -476,14 +479,15 @@ static json_t *subject_value(const struct subject *subject)
         (json_int_t)totals.bytes, "tensors", tensors_value(subject), "ties", ties_value(subject));
     if (!value || !subject->is_checkpoint)
         return value;
-    json_t *checkpoint =
-        json_pack("{s:I, s:I, s:o, s:b, s:o}", "step", (json_int_t)subject->manifest.step, "world",
-                  (json_int_t)subject->manifest.world, "layout",
-                  layout_json_encode(&subject->manifest.layout), "whole", subject->missing == 0,
-                  "files", files_value(subject));
+    json_t *checkpoint = json_pack(
+        "{s:I, s:I, s:s, s:o, s:o, s:b, s:o}", "step", (json_int_t)subject->manifest.step, "world",
+        (json_int_t)subject->manifest.world, "token", subject->manifest.token, "notes",
+        notes_value(&subject->manifest), "layout", layout_json_encode(&subject->manifest.layout),
+        "whole", subject->missing == 0, "files", files_value(subject));
     if (checkpoint && subject->manifest.groups)
-        checkpoint = with(checkpoint, "optimizer", groups_json_encode(subject->manifest.groups));
-    return with(value, "checkpoint", checkpoint);
+        json_text_set(&checkpoint, "optimizer", groups_json_encode(subject->manifest.groups));
+    json_text_set(&value, "checkpoint", checkpoint);
+    return value;
 }
 
 static int print_json(const struct subject *subject, const char *name)
@@ -493,8 +497,7 @@ static int print_json(const struct subject *subject, const char *name)
         return cli_out_of_memory();
     int status = CLI_OK;
     FILE *out = cli_output_open(name);
-    if (!out || json_dumpf(value, out, JSON_INDENT(2) | GROUPS_JSON_FLAGS) != 0 ||
-        fputc('\n', out) == EOF)
+    if (!out || !json_text_write(value, out, JSON_INDENT(2) | GROUPS_JSON_FLAGS))
         status = CLI_ENVIRONMENT;
     if (!cli_output_close(out, name))
         status = CLI_ENVIRONMENT;

@@ -2,6 +2,7 @@
 #include "cli/options.h"
 #include "cli/place.h"
 
+#include "sim/json_text.h"
 #include "sim/report.h"
 #include "sim/run.h"
 #include "sim/text.h"
@@ -249,8 +250,7 @@ static int sinks_write(struct sinks *sinks, const struct session *session)
         json_t *value = report_json(session->reports, session->report_count);
         if (!value)
             return cli_out_of_memory();
-        written = json_dumpf(value, sinks->json, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) == 0 &&
-                  fputc('\n', sinks->json) != EOF;
+        written = json_text_write(value, sinks->json, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
         json_decref(value);
     }
     if (sinks->junit)

@@ -5,6 +5,7 @@
 #include "core/manifest.h"
 #include "core/store.h"
 #include "sim/inventory.h"
+#include "sim/json_text.h"
 #include "sim/param_groups.h"
 #include "sim/scenario.h"
 #include "sim/text.h"
@@ -176,7 +177,7 @@ static int print_json(const struct verify_report *report, const char *directory,
         json_decref(value);
         return cli_out_of_memory();
     }
-    const bool written = json_dumpf(value, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF;
+    const bool written = json_text_write(value, out, JSON_INDENT(2));
     json_decref(value);
     return written ? CLI_OK : cli_error(CLI_ENVIRONMENT, "the report cannot be written");
 }

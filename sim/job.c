@@ -4,6 +4,7 @@
 #include "sim/input.h"
 #include "sim/inventory.h"
 #include "sim/job_model.h"
+#include "sim/json_text.h"
 #include "sim/member.h"
 #include "sim/optimizer.h"
 #include "sim/quantity.h"
@@ -272,7 +273,7 @@ enum reshard_status job_write(const struct job *job, const char *path, struct re
                                    path, strerror(errno));
         goto cleanup;
     }
-    if (json_dumpf(root, file, JSON_COMPACT) || fputc('\n', file) == EOF)
+    if (!json_text_write(root, file, JSON_COMPACT))
         status = reshard_error_set(error, RESHARD_EIO, "%s: cannot be written: %s", path,
                                    strerror(errno));
 cleanup:
@@ -462,17 +463,9 @@ char *job_result_encode(const struct job_result *result)
         "training_step", count_value(result->training_step), "loaded", text_json(result->loaded),
         "tensors", count_value(result->tensors), "elements", count_value(result->elements),
         "replicas", count_value(result->replicas), "digest", result->digest);
-    /* A stream remembers that it could not grow; json_dumps() may then return a part. */
-    char *line = NULL;
-    size_t bytes = 0;
-    FILE *stream = value ? open_memstream(&line, &bytes) : NULL;
-    bool whole = stream && json_dumpf(value, stream, JSON_COMPACT) == 0 && !ferror(stream);
-    whole = stream && fclose(stream) == 0 && whole;
+    char *line = json_text_print(value, JSON_COMPACT);
     json_decref(value);
-    if (whole)
-        return line;
-    free(line);
-    return NULL;
+    return line;
 }
 
 static void read_result(struct member_reader *reader, const json_t *root, struct job_result *out)

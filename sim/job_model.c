@@ -1,6 +1,7 @@
 #include "sim/job_model.h"
 
 #include "core/pattern.h"
+#include "sim/json_text.h"
 #include "sim/optimizer.h"
 
 #include <stdlib.h>
@@ -9,15 +10,6 @@
 static json_t *count_value(uint64_t count)
 {
     return json_integer((json_int_t)count);
-}
-
-/* The list with one more value, which it takes; NULL without memory, and the list is gone. */
-static json_t *append(json_t *list, json_t *value)
-{
-    if (json_array_append_new(list, value) == 0)
-        return list;
-    json_decref(list);
-    return NULL;
 }
 
 /* ---- the optimizer ---- */
@@ -35,7 +27,7 @@ static json_t *patterns_encode(const struct reshard_optimizer_group *group)
 {
     json_t *list = json_array();
     for (uint32_t i = 0; list && i < group->pattern_count; i++)
-        list = append(list, json_string(group->pattern[i]));
+        json_text_append(&list, json_string(group->pattern[i]));
     return list;
 }
 
@@ -44,8 +36,8 @@ static json_t *groups_encode(const struct reshard_optimizer *optimizer)
     json_t *list = json_array();
     for (uint32_t g = 0; list && g < optimizer->group_count; g++) {
         const struct reshard_optimizer_group *group = &optimizer->group[g];
-        list =
-            append(list, json_pack("{s:s, s:o, s:o}", "name", group->name, "match",
+        json_text_append(&list,
+                         json_pack("{s:s, s:o, s:o}", "name", group->name, "match",
                                    patterns_encode(group), "hyper", hyper_encode(&group->hyper)));
     }
     return list;
@@ -133,7 +125,7 @@ static json_t *shape_encode(const struct reshard_shape *shape)
 {
     json_t *sizes = json_array();
     for (uint32_t d = 0; sizes && d < shape->ndim; d++)
-        sizes = append(sizes, count_value(shape->size[d]));
+        json_text_append(&sizes, count_value(shape->size[d]));
     return sizes;
 }
 
@@ -161,8 +153,8 @@ json_t *job_tensors_encode(const struct reshard_model *model)
     json_t *list = json_array();
     for (uint32_t i = 0; list && i < reshard_model_tensor_count(model); i++) {
         const struct reshard_tensor *tensor = reshard_model_tensor(model, i);
-        list = append(list, reshard_tensor_is_slot(tensor) ? slot_encode(model, tensor)
-                                                           : entry_encode(model, tensor));
+        json_text_append(&list, reshard_tensor_is_slot(tensor) ? slot_encode(model, tensor)
+                                                               : entry_encode(model, tensor));
     }
     return list;
 }
@@ -172,8 +164,8 @@ json_t *job_ties_encode(const struct reshard_model *model)
     json_t *list = json_array();
     for (uint32_t i = 0; list && i < reshard_model_tie_count(model); i++) {
         const struct reshard_tie *tie = reshard_model_tie_at(model, i);
-        list = append(list, json_pack("{s:s, s:s}", "alias", tie->alias, "of",
-                                      reshard_model_tensor(model, tie->tensor)->fqn));
+        json_text_append(&list, json_pack("{s:s, s:s}", "alias", tie->alias, "of",
+                                          reshard_model_tensor(model, tie->tensor)->fqn));
     }
     return list;
 }

@@ -1,4 +1,5 @@
 /* The JSON Schema of a table, for editors: what schema_read() accepts, in their words. */
+#include "sim/json_text.h"
 #include "sim/schema.h"
 
 #include <jansson.h>
@@ -10,7 +11,7 @@ static json_t *words_schema(const char *const *words)
 {
     json_t *list = json_array();
     for (; *words; words++)
-        (void)json_array_append_new(list, json_string(*words));
+        json_text_append(&list, json_string(*words));
     return json_pack("{s:o}", "enum", list);
 }
 
@@ -20,7 +21,7 @@ static json_t *dtypes_schema(const struct schema_field *field)
     for (int i = RESHARD_DTYPE_NONE + 1; i < RESHARD_DTYPE_COUNT; i++) {
         const enum reshard_dtype dtype = (enum reshard_dtype)i;
         if (!field->dtype_allowed || field->dtype_allowed(dtype))
-            (void)json_array_append_new(list, json_string(reshard_dtype_name(dtype)));
+            json_text_append(&list, json_string(reshard_dtype_name(dtype)));
     }
     return json_pack("{s:o}", "enum", list);
 }
@@ -39,13 +40,13 @@ static json_t *quantity_schema(enum quantity_kind kind)
 }
 
 /* Least and most under the names that the schema's type has for them. */
-static void set_limits(json_t *schema, const struct schema_field *field, const char *least,
+static void set_limits(json_t **schema, const struct schema_field *field, const char *least,
                        const char *most)
 {
     if (field->least != 0 || field->type == SCHEMA_COUNT || field->type == SCHEMA_NUMBER)
-        (void)json_object_set_new(schema, least, json_integer((json_int_t)field->least));
+        json_text_set(schema, least, json_integer((json_int_t)field->least));
     if (field->most != 0)
-        (void)json_object_set_new(schema, most, json_integer((json_int_t)field->most));
+        json_text_set(schema, most, json_integer((json_int_t)field->most));
 }
 
 static json_t *field_schema(const struct schema_field *field);
@@ -54,7 +55,7 @@ static json_t *list_schema(const struct schema_field *field)
 {
     json_t *schema =
         json_pack("{s:s, s:o}", "type", "array", "items", field_schema(field->element));
-    set_limits(schema, field, "minItems", "maxItems");
+    set_limits(&schema, field, "minItems", "maxItems");
     return schema;
 }
 
@@ -62,7 +63,7 @@ static json_t *map_schema(const struct schema_field *field)
 {
     json_t *schema = json_pack("{s:s, s:o}", "type", "object", "additionalProperties",
                                object_schema(field->object));
-    set_limits(schema, field, "minProperties", "maxProperties");
+    set_limits(&schema, field, "minProperties", "maxProperties");
     return schema;
 }
 
@@ -80,18 +81,18 @@ static json_t *typed_schema(const struct schema_field *field)
         return text_schema();
     case SCHEMA_NAME:
         schema = text_schema();
-        (void)json_object_set_new(schema, "pattern", json_string("^[A-Za-z0-9][A-Za-z0-9._-]*$"));
-        (void)json_object_set_new(schema, "maxLength", json_integer(SCHEMA_NAME_MAX));
+        json_text_set(&schema, "pattern", json_string("^[A-Za-z0-9][A-Za-z0-9._-]*$"));
+        json_text_set(&schema, "maxLength", json_integer(SCHEMA_NAME_MAX));
         return schema;
     case SCHEMA_WORD:
         return words_schema(field->words);
     case SCHEMA_COUNT:
         schema = json_pack("{s:s}", "type", "integer");
-        set_limits(schema, field, "minimum", "maximum");
+        set_limits(&schema, field, "minimum", "maximum");
         return schema;
     case SCHEMA_NUMBER:
         schema = json_pack("{s:s}", "type", "number");
-        set_limits(schema, field, "minimum", "maximum");
+        set_limits(&schema, field, "minimum", "maximum");
         return schema;
     case SCHEMA_BOOL:
         return json_pack("{s:s}", "type", "boolean");
@@ -126,23 +127,24 @@ static json_t *field_schema(const struct schema_field *field)
 {
     json_t *schema = typed_schema(field);
     if (field->about)
-        (void)json_object_set_new(schema, "description", json_string(field->about));
+        json_text_set(&schema, "description", json_string(field->about));
     if (field->fallback)
-        (void)json_object_set_new(schema, "default", fallback_json(field));
+        json_text_set(&schema, "default", fallback_json(field));
     return schema;
 }
 
 /* Exactly one of the choices: a schema for each that requires it alone. */
-static void set_choices(json_t *schema, const struct schema_object *object)
+static void set_choices(json_t **schema, const struct schema_object *object)
 {
     json_t *list = json_array();
     for (const struct schema_field *field = object->field; field->key; field++) {
         if (field->choice)
-            (void)json_array_append_new(list, json_pack("{s:[s]}", "required", field->key));
+            json_text_append(&list, json_pack("{s:[s]}", "required", field->key));
     }
-    if (json_array_size(list) > 0)
-        (void)json_object_set(schema, "oneOf", list);
-    json_decref(list);
+    if (!list || json_array_size(list) > 0)
+        json_text_set(schema, "oneOf", list);
+    else
+        json_decref(list);
 }
 
 static json_t *object_schema(const struct schema_object *object)
@@ -151,18 +153,19 @@ static json_t *object_schema(const struct schema_object *object)
     json_t *required = json_array();
     json_t *shorthand = NULL;
     for (const struct schema_field *field = object->field; field->key; field++) {
-        (void)json_object_set_new(properties, field->key, field_schema(field));
+        json_text_set(&properties, field->key, field_schema(field));
         if (field->required)
-            (void)json_array_append_new(required, json_string(field->key));
+            json_text_append(&required, json_string(field->key));
         if (object->shorthand && strcmp(object->shorthand, field->key) == 0)
             shorthand = field_schema(field);
     }
     json_t *schema = json_pack("{s:s, s:b, s:o}", "type", "object", "additionalProperties", 0,
                                "properties", properties);
-    if (json_array_size(required) > 0)
-        (void)json_object_set(schema, "required", required);
-    json_decref(required);
-    set_choices(schema, object);
+    if (!required || json_array_size(required) > 0)
+        json_text_set(&schema, "required", required);
+    else
+        json_decref(required);
+    set_choices(&schema, object);
     return shorthand ? json_pack("{s:[o, o]}", "anyOf", shorthand, schema) : schema;
 }
 
@@ -172,7 +175,7 @@ bool schema_print(const struct schema_object *object, FILE *out)
                              "title", object->title);
     json_t *body = object_schema(object);
     const bool printed = head && body && json_object_update(head, body) == 0 &&
-                         json_dumpf(head, out, JSON_INDENT(2)) == 0 && fputc('\n', out) != EOF;
+                         json_text_write(head, out, JSON_INDENT(2));
     json_decref(head);
     json_decref(body);
     return printed;
