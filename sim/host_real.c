@@ -7,6 +7,12 @@ static int real_wait(struct reshard_host *host, MPI_Request *request)
     return reality->ops->wait(reality, request);
 }
 
+static bool real_pause(struct reshard_host *host, uint32_t attempt)
+{
+    (void)host;
+    return host_pause(reshard_host_real(), attempt);
+}
+
 static void real_phase(struct reshard_host *base, const char *verb, const char *phase,
                        uint64_t bytes)
 {
@@ -16,7 +22,8 @@ static void real_phase(struct reshard_host *base, const char *verb, const char *
 
 void host_real_open(struct host_real *out, struct record *record)
 {
-    static const struct reshard_host_ops ops = {.wait = real_wait, .phase = real_phase};
+    static const struct reshard_host_ops ops = {
+        .wait = real_wait, .pause = real_pause, .phase = real_phase};
     *out = (struct host_real){{&ops}, record, MPI_Wtime()};
 }
 

@@ -19,10 +19,14 @@ struct host_sim {
     struct reshard_host host; /* base, first */
     struct record *record;
     double device_bandwidth;
+    uint64_t drawn; /* the state of what is drawn at random */
 };
 
 /* Local. `device_bandwidth` is that between a rank's device and its host memory, in bytes per
- * second; 0: state lives in host memory, staging costs nothing. `record` is borrowed. */
-void host_sim_open(struct host_sim *out, struct record *record, double device_bandwidth);
+ * second; 0: state lives in host memory, staging costs nothing. What is drawn at random follows
+ * from the seed, which two ranks, or two worlds of a scenario, must not share. `record` is
+ * borrowed. */
+void host_sim_open(struct host_sim *out, struct record *record, double device_bandwidth,
+                   uint64_t seed);
 
 #endif

@@ -1,3 +1,4 @@
+#include "core/digest.h"
 #include "sim/host_sim.h"
 #include "sim/machine.h"
 #include "sim/store_sim.h"
@@ -7,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { NUMBER_TEXT_MAX = 24 };
 
@@ -42,6 +44,13 @@ static void place_fill(struct place *place, const struct job *job, uint64_t rank
     print_number(place->local_world, left < per_node ? left : per_node);
 }
 
+/* Of what a rank draws at random: the digest of what tells it from all others. */
+static uint64_t seed_of(const struct job *job, uint64_t rank)
+{
+    const uint64_t numbers[] = {job->seed, job->world, rank};
+    return digest_crc(digest_crc(0, job->scenario, strlen(job->scenario)), numbers, sizeof numbers);
+}
+
 enum reshard_status machine_open(struct machine **out, const struct job *job, uint64_t rank,
                                  struct reshard_error *error)
 {
@@ -57,7 +66,8 @@ enum reshard_status machine_open(struct machine **out, const struct job *job, ui
     if (!machine)
         return reshard_error_set(error, RESHARD_ENOMEM, "no memory for the rank's machine");
     machine->record = (struct record)RECORD_INIT(rank);
-    host_sim_open(&machine->host, &machine->record, job->cluster.device_to_host);
+    host_sim_open(&machine->host, &machine->record, job->cluster.device_to_host,
+                  seed_of(job, rank));
     place_fill(&machine->place, job, rank);
     enum reshard_status status = store_sim_open(&machine->store, store_posix(),
                                                 (uint32_t)job->cluster.storage_servers, error);

@@ -196,9 +196,14 @@ static enum reshard_status run_save(struct session *session, const struct job_st
 static enum reshard_status find_checkpoint(struct session *session, const char *wanted,
                                            char name[RESHARD_NAME_MAX], struct reshard_error *error)
 {
-    if (strcmp(wanted, "latest") == 0)
-        return reshard_latest_find(session->group, machine_store(session->machine),
-                                   session->world->job->checkpoints, name, RESHARD_NAME_MAX, error);
+    if (strcmp(wanted, "latest") == 0) {
+        struct reshard_latest latest;
+        const enum reshard_status status =
+            reshard_latest_find(session->group, machine_store(session->machine),
+                                session->world->job->checkpoints, &latest, error);
+        (void)snprintf(name, RESHARD_NAME_MAX, "%s", latest.name);
+        return status;
+    }
     if (snprintf(name, RESHARD_NAME_MAX, "%s", wanted) < RESHARD_NAME_MAX)
         return RESHARD_OK;
     return reshard_error_set(error, RESHARD_EINVAL, "checkpoint %s: its name is too long", wanted);

@@ -5,9 +5,11 @@
  *
  * The bytes of a write reach the real file at the end of its simulated duration, so that whatever
  * fails in between finds no data that cannot be there yet. A read costs its time when it succeeded.
- * Operations on names (open, rename, list, ...), allocation and syncs cost nothing: devices with
- * power-loss protection complete them within microseconds, below what this model resolves. A file's
- * sync does nothing either: durability is the simulated disk's, not this machine's.
+ * Each operation on a name (open, create, make, rename, remove, list, examine), each lock and each
+ * sync is a short message to the server and one back, and a block read from its disk, or written to
+ * it where something changes, whether it succeeds or not; without servers it is the block alone. A
+ * list costs no more for many names, a removal no more for many files. Nothing else does a file's
+ * sync: durability is the simulated disk's, not this machine's. Allocation costs nothing.
  *
  * All else is the wrapped store's: its results, its messages.
  */
@@ -15,6 +17,9 @@
 #define RESHARD_SIM_STORE_SIM_H
 
 #include "core/store.h"
+
+/* What an operation on a name sends each way, and reads or writes. */
+enum { STORE_SIM_MESSAGE_BYTES = 256, STORE_SIM_BLOCK_BYTES = 4096 };
 
 struct store_sim {
     struct store store; /* base, first */

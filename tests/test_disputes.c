@@ -169,8 +169,7 @@ static void must_not_be_saved(struct ranks *ranks, const char *name)
     ranks_barrier(ranks->comm);
     (void)snprintf(path, sizeof path, "%s/%s", ranks->scratch, name);
     EXPECT(ranks, access(path, F_OK) != 0);
-    (void)snprintf(path, sizeof path, "%s/.%s.0.partial", ranks->scratch, name);
-    EXPECT(ranks, access(path, F_OK) != 0);
+    EXPECT(ranks, !ranks_left_over(path));
 }
 
 /* All that read a state refuse it, and leave everything as it was. */

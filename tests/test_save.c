@@ -74,15 +74,9 @@ static void must_hold(struct ranks *ranks, const struct reshard_error *error, co
 /* Neither the checkpoint nor what was under way is there. */
 static void must_be_gone(struct ranks *ranks, const struct bench *bench)
 {
-    char partial[400], *slash;
-
     ranks_barrier(ranks->comm);
     EXPECT(ranks, access(bench->path, F_OK) != 0);
-    (void)snprintf(partial, sizeof partial, "%s", bench->path);
-    slash = strrchr(partial, '/');
-    (void)snprintf(slash, sizeof partial - (size_t)(slash - partial), "/.%s.0.partial",
-                   strrchr(bench->path, '/') + 1);
-    EXPECT(ranks, access(partial, F_OK) != 0);
+    EXPECT(ranks, !ranks_left_over(bench->path));
     ranks_barrier(ranks->comm);
 }
 

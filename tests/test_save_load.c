@@ -191,12 +191,12 @@ static void latest(struct ranks *ranks, struct reshard_group *group, enum reshar
                    const char *name)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
-    char found[64], root[320];
+    struct reshard_latest found;
+    char root[320];
 
     snprintf(root, sizeof root, "%s/latest", ranks->scratch);
-    EXPECT_STATUS(ranks, reshard_latest_find(group, NULL, root, found, sizeof found, &error),
-                  expected, &error);
-    EXPECT(ranks, expected != RESHARD_OK || strcmp(found, name) == 0);
+    EXPECT_STATUS(ranks, reshard_latest_find(group, NULL, root, &found, &error), expected, &error);
+    EXPECT(ranks, expected != RESHARD_OK || strcmp(found.name, name) == 0);
     EXPECT(ranks, ranks_same_text(ranks->comm, error.text));
 }
 

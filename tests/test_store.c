@@ -9,11 +9,14 @@
 
 #include <check.h>
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #ifdef RESHARD_SIMULATED
@@ -254,15 +257,6 @@ START_TEST(a_file_larger_than_believable_is_not_read)
 }
 END_TEST
 
-START_TEST(a_full_disk_says_so)
-{
-    struct store_file *file = NULL;
-    expect(store_open(store(_i), "/dev/full", STORE_WRITE, &file, &test.error), RESHARD_OK);
-    expect_failure(store_write(file, 0, "x", 1, &test.error), RESHARD_ENOSPC, "/dev/full");
-    expect(store_close(file, &test.error), RESHARD_OK);
-}
-END_TEST
-
 START_TEST(closing_nothing_is_fine)
 {
     expect(store_close(NULL, &test.error), RESHARD_OK);
@@ -348,6 +342,97 @@ START_TEST(names_are_listed_sorted_bytewise)
 }
 END_TEST
 
+/* --- What is there ------------------------------------------------------------------------------
+ */
+
+START_TEST(what_is_at_a_path_is_told_and_links_are_not_followed)
+{
+    struct store *s = store(_i);
+    struct store_entry entry;
+    make_file(s, at("a"), "12345");
+    expect(store_make_directory(s, at("d"), &test.error), RESHARD_OK);
+    ck_assert_int_eq(
+        symlink("a", at("link")) | symlink("loop", at("loop")) | mkfifo(at("pipe"), 0666), 0);
+    expect(store_examine(s, at("a"), &entry, &test.error), RESHARD_OK);
+    ck_assert(entry.kind == STORE_REGULAR && entry.bytes == 5 && entry.modified > 0);
+    expect(store_examine(s, at("d"), &entry, &test.error), RESHARD_OK);
+    ck_assert_int_eq(entry.kind, STORE_DIRECTORY);
+    expect(store_examine(s, at("link"), &entry, &test.error), RESHARD_OK);
+    ck_assert_int_eq(entry.kind, STORE_OTHER);
+    expect(store_examine(s, at("pipe"), &entry, &test.error), RESHARD_OK);
+    ck_assert_int_eq(entry.kind, STORE_OTHER);
+    expect_failure(store_examine(s, at("none"), &entry, &test.error), RESHARD_ENOENT, at("none"));
+    expect_failure(store_examine(s, at("a/b"), &entry, &test.error), RESHARD_ENOENT, at("a/b"));
+    expect_failure(store_examine(s, at("loop/b"), &entry, &test.error), RESHARD_ENOENT,
+                   at("loop/b"));
+}
+END_TEST
+
+#ifndef RESHARD_SIMULATED
+/* Check runs each test in a process of its own, which may give its rights up. */
+START_TEST(nothing_is_found_in_a_directory_that_may_not_be_searched)
+{
+    struct store_entry entry;
+    ck_assert_int_eq(mkdir(at("closed"), 0700), 0);
+    make_file(store_posix(), at("closed/a"), "x");
+    ck_assert_int_eq(chmod(at("closed"), 0000), 0);
+    if (geteuid() == 0)
+        ck_assert_int_eq(seteuid(65534), 0);
+    expect_failure(store_examine(store_posix(), at("closed/a"), &entry, &test.error),
+                   RESHARD_ENOENT, at("closed/a"));
+    if (getuid() == 0)
+        ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chmod(at("closed"), 0700), 0);
+}
+END_TEST
+#endif
+
+/* Opening does not wait, and follows nothing. */
+START_TEST(what_is_no_regular_file_is_refused_by_opening)
+{
+    static const enum store_mode modes[] = {STORE_READ, STORE_WRITE};
+    struct store *s = store(_i);
+    const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "socket"};
+    static const char *const names[] = {"pipe", "link", "dangling", "directory", "socket"};
+    struct store_file *file = NULL;
+    const int old = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int end = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    make_file(s, at("a"), "x");
+    ck_assert_int_eq(mkfifo(at("pipe"), 0666) | symlink("a", at("link")) |
+                         symlink("nowhere", at("dangling")) | mkdir(at("directory"), 0777),
+                     0);
+    /* The path of a socket is short, so go there. */
+    ck_assert_int_eq(chdir(test.scratch), 0);
+    ck_assert_int_eq(bind(end, (const struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(fchdir(old) | close(end) | close(old), 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (size_t m = 0; m < 2; m++) {
+            const enum reshard_status status =
+                store_open(s, at(names[i]), modes[m], &file, &test.error);
+            ck_assert_msg(strstr(test.error.text, "is not a regular file"), "%s: %s", names[i],
+                          test.error.text);
+            expect_failure(status, RESHARD_EFORMAT, at(names[i]));
+        }
+}
+END_TEST
+
+START_TEST(a_lock_is_one_open_files_and_ends_with_it)
+{
+    struct store *s = store(_i);
+    struct store_file *first = NULL, *second = NULL;
+    make_file(s, at("a"), "x");
+    expect(store_open(s, at("a"), STORE_WRITE, &first, &test.error), RESHARD_OK);
+    expect(store_open(s, at("a"), STORE_WRITE, &second, &test.error), RESHARD_OK);
+    ck_assert_int_eq(store_lock(first), STORE_LOCKED);
+    ck_assert_int_eq(store_lock(first), STORE_LOCKED);
+    ck_assert_int_eq(store_lock(second), STORE_LOCK_HELD);
+    expect_text(s, at("a"), "x");
+    expect(store_close(first, &test.error), RESHARD_OK);
+    ck_assert_int_eq(store_lock(second), STORE_LOCKED);
+    expect(store_close(second, &test.error), RESHARD_OK);
+}
+END_TEST
+
 /* --- What transfers cost in simulation ------------------------------------------------------ */
 
 #ifdef RESHARD_SIMULATED
@@ -383,22 +468,74 @@ START_TEST(a_transfer_costs_its_bytes_over_the_bandwidths_it_crosses)
 }
 END_TEST
 
-START_TEST(names_syncs_and_failures_cost_nothing)
+/* What each operation on a name costs: a block at the disk, and a message each way. */
+static double name_cost(int store, bool changes)
+{
+    const double messages = store == 0 ? 0 : 2 * STORE_SIM_MESSAGE_BYTES / NETWORK;
+    const double rate =
+        store == 0 ? (changes ? DISK_WRITE : DISK_READ) : (changes ? STORAGE_WRITE : STORAGE_READ);
+    return messages + STORE_SIM_BLOCK_BYTES / rate;
+}
+
+static double took(void)
+{
+    static double last;
+    const double now = simgrid_get_clock(), seconds = now - last;
+    last = now;
+    return seconds;
+}
+
+static void expect_cost(int store, bool changes)
+{
+    const double expected = name_cost(store, changes), seconds = took();
+    ck_assert_msg(seconds > expected * (1 - 1e-6) && seconds < expected * (1 + 1e-6),
+                  "%.9f s instead of %.9f s", seconds, expected);
+}
+
+START_TEST(each_operation_on_a_name_costs_a_block_and_a_message_each_way)
+{
+    struct store *s = store(_i);
+    struct store_file *file = NULL;
+    struct store_entry entry;
+    char **names = NULL;
+    uint64_t count = 0;
+    (void)took();
+    expect_failure(store_open(s, at("none"), STORE_READ, &file, &test.error), RESHARD_ENOENT,
+                   at("none"));
+    expect_cost(_i, false);
+    expect(store_open(s, at("a"), STORE_CREATE, &file, &test.error), RESHARD_OK);
+    expect_cost(_i, true);
+    ck_assert_int_eq(store_lock(file), STORE_LOCKED);
+    expect_cost(_i, false);
+    expect(store_sync(file, &test.error), RESHARD_OK);
+    expect_cost(_i, true);
+    expect(store_examine(s, at("a"), &entry, &test.error), RESHARD_OK);
+    expect_cost(_i, false);
+    expect(store_make_directory(s, at("b"), &test.error), RESHARD_OK);
+    expect_cost(_i, true);
+    expect(store_rename(s, at("b"), at("c"), &test.error), RESHARD_OK);
+    expect_cost(_i, true);
+    expect(store_sync_directory(s, test.scratch, &test.error), RESHARD_OK);
+    expect_cost(_i, true);
+    expect(store_list(s, test.scratch, &names, &count, &test.error), RESHARD_OK);
+    expect_cost(_i, false);
+    expect(store_remove(s, at("c"), &test.error), RESHARD_OK);
+    expect_cost(_i, true);
+    store_names_free(names, count);
+    expect(store_close(file, &test.error), RESHARD_OK);
+}
+END_TEST
+
+START_TEST(allocation_closing_and_failed_reads_cost_nothing)
 {
     struct store_file *file = NULL;
     char buffer[16];
     make_file(store(_i), at("a"), "0123456789");
-    const double begin = simgrid_get_clock();
-    expect_failure(store_open(store(_i), at("none"), STORE_READ, &file, &test.error),
-                   RESHARD_ENOENT, at("none"));
     expect(store_open(store(_i), at("a"), STORE_WRITE, &file, &test.error), RESHARD_OK);
+    const double begin = simgrid_get_clock();
     expect_failure(store_read(file, 0, buffer, 11, &test.error), RESHARD_EFORMAT, at("a"));
     expect(store_allocate(file, 1000, &test.error), RESHARD_OK);
-    expect(store_sync(file, &test.error), RESHARD_OK);
     expect(store_close(file, &test.error), RESHARD_OK);
-    expect(store_make_directory(store(_i), at("b"), &test.error), RESHARD_OK);
-    expect(store_rename(store(_i), at("b"), at("c"), &test.error), RESHARD_OK);
-    expect(store_sync_directory(store(_i), test.scratch, &test.error), RESHARD_OK);
     expect_seconds(begin, 0);
 }
 END_TEST
@@ -423,12 +560,12 @@ static void watch_file(int argc, char **argv)
 START_TEST(a_write_is_real_at_the_end_of_its_simulated_time_and_not_before)
 {
     const uint64_t bytes = 1000000;
-    struct watch watch = {at("rank-00000.h5"),
-                          simgrid_get_clock() + (double)bytes / STORAGE_WRITE / 2, -1};
+    struct watch watch = {at("rank-00000.h5"), 0, -1};
     struct store_file *file = NULL;
     struct stat info = {0};
     char *data = calloc(bytes, 1);
     expect(store_open(store(_i), watch.path, STORE_CREATE, &file, &test.error), RESHARD_OK);
+    watch.when = simgrid_get_clock() + (double)bytes / STORAGE_WRITE / 2;
     sg_actor_t watcher = sg_actor_init("watcher", sg_host_self());
     sg_actor_set_data(watcher, &watch);
     sg_actor_start_(watcher, (xbt_main_func_t)watch_file, 0, NULL);
@@ -464,7 +601,9 @@ static void add_simulated(TCase *tcase)
 {
     tcase_add_loop_test(tcase, a_transfer_costs_its_bytes_over_the_bandwidths_it_crosses, 0,
                         STORES);
-    tcase_add_loop_test(tcase, names_syncs_and_failures_cost_nothing, 0, STORES);
+    tcase_add_loop_test(tcase, each_operation_on_a_name_costs_a_block_and_a_message_each_way, 0,
+                        STORES);
+    tcase_add_loop_test(tcase, allocation_closing_and_failed_reads_cost_nothing, 0, STORES);
     tcase_add_loop_test(tcase, a_write_is_real_at_the_end_of_its_simulated_time_and_not_before, 0,
                         STORES);
     tcase_add_test(tcase, files_are_spread_over_the_servers_by_their_number);
@@ -487,7 +626,6 @@ static Suite *store_suite(void)
     tcase_add_loop_test(tcase, writing_leaves_the_bytes_around_it_alone, 0, STORES);
     tcase_add_loop_test(tcase, a_read_beyond_the_end_is_a_broken_file, 0, STORES);
     tcase_add_loop_test(tcase, a_file_larger_than_believable_is_not_read, 0, STORES);
-    tcase_add_loop_test(tcase, a_full_disk_says_so, 0, STORES);
     tcase_add_test(tcase, closing_nothing_is_fine);
     tcase_add_loop_test(tcase, a_rename_moves_a_directory_and_never_replaces_one, 0, STORES);
     tcase_add_loop_test(tcase, a_rename_never_replaces_a_file, 0, STORES);
@@ -495,6 +633,12 @@ static Suite *store_suite(void)
     tcase_add_loop_test(tcase, a_tree_is_removed_with_all_that_is_in_it_and_nothing_else, 0,
                         STORES);
     tcase_add_loop_test(tcase, names_are_listed_sorted_bytewise, 0, STORES);
+    tcase_add_loop_test(tcase, what_is_at_a_path_is_told_and_links_are_not_followed, 0, STORES);
+    tcase_add_loop_test(tcase, what_is_no_regular_file_is_refused_by_opening, 0, STORES);
+    tcase_add_loop_test(tcase, a_lock_is_one_open_files_and_ends_with_it, 0, STORES);
+#ifndef RESHARD_SIMULATED
+    tcase_add_test(tcase, nothing_is_found_in_a_directory_that_may_not_be_searched);
+#endif
 #ifdef RESHARD_SIMULATED
     add_simulated(tcase);
 #endif

@@ -8,7 +8,8 @@
 
 #include <jansson.h>
 
-/* How what was encoded is to be written (json_dumps): a double of fewer digits is another one. */
+/* How what was encoded is to be written (json_dump_callback): a double of fewer digits is another
+ * one. */
 enum { GROUPS_JSON_FLAGS = JSON_REAL_PRECISION(17) };
 
 /* What is wrong with groups, and where: "optimizer.groups[1].values.betas". */

@@ -48,6 +48,77 @@ void manifest_release(struct manifest *manifest)
     *manifest = (struct manifest)MANIFEST_INIT;
 }
 
+/* ---- comparing ------------------------------------------------------------------------------- */
+
+static bool same_tensor(const struct manifest *a, const struct manifest *b, uint32_t t)
+{
+    const struct reshard_tensor *const x = reshard_model_tensor(a->model, t);
+    const struct reshard_tensor *const y = reshard_model_tensor(b->model, t);
+    const bool x_absent = a->absent && a->absent[t];
+    const bool y_absent = b->absent && b->absent[t];
+    return strcmp(x->fqn, y->fqn) == 0 && strcmp(x->slot, y->slot) == 0 && x->dtype == y->dtype &&
+           reshard_shape_equal(&x->shape, &y->shape) && x->role == y->role && x->like == y->like &&
+           x->slot_class == y->slot_class && x->block == y->block && x->unit == y->unit &&
+           x_absent == y_absent && (x_absent || a->digest[t] == b->digest[t]);
+}
+
+static bool same_model(const struct manifest *a, const struct manifest *b)
+{
+    const uint32_t tensors = reshard_model_tensor_count(a->model);
+    const uint32_t units = reshard_model_unit_count(a->model);
+    const uint32_t ties = reshard_model_tie_count(a->model);
+    bool same = reshard_model_tensor_count(b->model) == tensors &&
+                reshard_model_unit_count(b->model) == units &&
+                reshard_model_tie_count(b->model) == ties;
+    for (uint32_t t = 0; same && t < tensors; t++)
+        same = same_tensor(a, b, t);
+    for (uint32_t u = 0; same && u < units; u++)
+        same = strcmp(reshard_model_unit(a->model, u), reshard_model_unit(b->model, u)) == 0;
+    for (uint32_t i = 0; same && i < ties; i++) {
+        const struct reshard_tie *const x = reshard_model_tie_at(a->model, i);
+        const struct reshard_tie *const y = reshard_model_tie_at(b->model, i);
+        same = strcmp(x->alias, y->alias) == 0 && x->tensor == y->tensor;
+    }
+    return same;
+}
+
+static bool same_files(const struct manifest *a, const struct manifest *b)
+{
+    bool same = a->file_count == b->file_count;
+    for (uint64_t i = 0; same && i < a->file_count; i++)
+        same = strcmp(a->file[i].name, b->file[i].name) == 0 &&
+               a->file[i].writer == b->file[i].writer && a->file[i].bytes == b->file[i].bytes &&
+               a->file[i].seal == b->file[i].seal;
+    return same;
+}
+
+/* By their JSON, which leaves out what a kind has no use for. */
+static enum reshard_status compare_layouts(const struct manifest *a, const struct manifest *b)
+{
+    json_t *const x = layout_json_encode(&a->layout);
+    json_t *const y = layout_json_encode(&b->layout);
+    const enum reshard_status status = !x || !y           ? RESHARD_ENOMEM
+                                       : json_equal(x, y) ? RESHARD_OK
+                                                          : RESHARD_EMISMATCH;
+    json_decref(x);
+    json_decref(y);
+    return status;
+}
+
+enum reshard_status manifest_compare(const struct manifest *a, const struct manifest *b)
+{
+    if (a->step != b->step || a->world != b->world || !token_equal(a->token, b->token) ||
+        a->note_count != b->note_count ||
+        notes_hash(a->note, a->note_count) != notes_hash(b->note, b->note_count) ||
+        !same_model(a, b) || !a->groups != !b->groups ||
+        (a->groups && reshard_groups_hash(a->groups) != reshard_groups_hash(b->groups)) ||
+        !same_files(a, b))
+        return RESHARD_EMISMATCH;
+    return compare_layouts(a, b);
+}
+
+/* ---- encoding -------------------------------------------------------------------------------- */
+
 /* Text that grows; the first failure sticks and makes the rest do nothing. */
 struct output {
     char *text;
@@ -111,6 +182,20 @@ static void put_string(struct output *to, const char *text)
     put(to, "\"");
 }
 
+static int put_chunk(const char *bytes, size_t count, void *to)
+{
+    put_bytes(to, bytes, count);
+    return ((const struct output *)to)->failed ? -1 : 0;
+}
+
+/* Not by json_dumps(), which may return a text that was cut where memory ran out: here the failure
+ * stays. NULL is what could not be made. */
+static void put_json(struct output *to, const json_t *value, size_t flags)
+{
+    if (!value || json_dump_callback(value, put_chunk, to, flags))
+        to->failed = true;
+}
+
 /* What goes before entry `index` of an array that has one entry on each line. */
 static void put_entry_start(struct output *to, uint64_t index)
 {
@@ -142,13 +227,9 @@ static void put_notes(struct output *to, const struct manifest *manifest)
 static void put_layout(struct output *to, const struct reshard_layout_options *layout)
 {
     json_t *const value = layout_json_encode(layout);
-    char *const text = value ? json_dumps(value, 0) : NULL;
-    if (!text)
-        to->failed = true;
     put(to, "  \"layout\": ");
-    put(to, text ? text : "");
+    put_json(to, value, 0);
     put(to, ",\n");
-    free(text);
     json_decref(value);
 }
 
@@ -234,12 +315,8 @@ static void put_ties(struct output *to, const struct reshard_model *model)
 static void put_objects(struct output *to, const json_t *array)
 {
     for (size_t i = 0; i < json_array_size(array); i++) {
-        char *const text = json_dumps(json_array_get(array, i), GROUPS_JSON_FLAGS);
-        if (!text)
-            to->failed = true;
         put_entry_start(to, i);
-        put(to, text ? text : "");
-        free(text);
+        put_json(to, json_array_get(array, i), GROUPS_JSON_FLAGS);
     }
     put(to, json_array_size(array) ? "\n  ]" : "]");
 }

@@ -76,6 +76,11 @@ RESHARD_MUST_CHECK enum reshard_status manifest_decode(struct manifest *out, con
                                                        size_t bytes, const char *name,
                                                        struct reshard_error *error);
 
+/* Local. Whether both say the same: OK, EMISMATCH, or ENOMEM when that cannot be told. `foreign`
+ * does not count, nor does what no manifest says of a tensor. */
+RESHARD_MUST_CHECK enum reshard_status manifest_compare(const struct manifest *a,
+                                                        const struct manifest *b);
+
 /* Local. The entry of a writer's file, NULL when it wrote none. */
 const struct manifest_file *manifest_find_file(const struct manifest *manifest, uint64_t writer);
 

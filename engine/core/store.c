@@ -43,6 +43,11 @@ enum reshard_status store_close(struct store_file *file, struct reshard_error *e
     return file ? file->ops->close(file, error) : RESHARD_OK;
 }
 
+enum store_lock store_lock(struct store_file *file)
+{
+    return file->ops->lock(file);
+}
+
 enum reshard_status store_make_directory(struct store *store, const char *path,
                                          struct reshard_error *error)
 {
@@ -66,10 +71,10 @@ enum reshard_status store_remove(struct store *store, const char *path, struct r
     return store->ops->remove(store, path, error);
 }
 
-enum reshard_status store_modified(struct store *store, const char *path, uint64_t *out,
-                                   struct reshard_error *error)
+enum reshard_status store_examine(struct store *store, const char *path, struct store_entry *out,
+                                  struct reshard_error *error)
 {
-    return store->ops->modified(store, path, out, error);
+    return store->ops->examine(store, path, out, error);
 }
 
 enum reshard_status store_list(struct store *store, const char *path, char ***names,

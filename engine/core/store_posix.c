@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Transfers of this size and more, wholly aligned, go past the page cache: 2.5 GB/s instead of 1.1
@@ -20,7 +22,8 @@ enum { DIRECT_BYTES_MIN = 256 * 1024, DIRECT_ALIGNMENT = 4096 };
 struct posix_file {
     struct store_file file; /* base, first */
     int fd;
-    int direct; /* the same file opened with O_DIRECT, or -1 */
+    int direct;    /* the same file opened with O_DIRECT, or -1 */
+    bool unsynced; /* something was written that no sync has made durable */
 };
 
 static enum reshard_status failed(struct reshard_error *error, int code, const char *what,
@@ -39,34 +42,64 @@ static enum reshard_status failed(struct reshard_error *error, int code, const c
     return reshard_error_set(error, status, "%s: cannot %s: %s", path, what, strerror(code));
 }
 
+/* A signal handler of the program's own is no reason to fail. */
+static int open_again(const char *path, int flags)
+{
+    int fd;
+
+    do
+        fd = open(path, flags | O_CLOEXEC, 0666);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static enum reshard_status not_regular(const char *path, struct reshard_error *error)
+{
+    return reshard_error_set(error, RESHARD_EFORMAT, "%s: is not a regular file", path);
+}
+
+/* A descriptor of a regular file. Links are not followed, and opening does not wait for the other
+ * end of a pipe: what is no regular file is refused before anything else is done with it. */
+static enum reshard_status open_regular(const char *path, enum store_mode mode, int *fd,
+                                        struct reshard_error *error)
+{
+    const int flags = mode == STORE_READ     ? O_RDONLY
+                      : mode == STORE_CREATE ? O_RDWR | O_CREAT | O_EXCL
+                                             : O_RDWR;
+    struct stat info;
+    int code;
+
+    *fd = open_again(path, flags | O_NOFOLLOW | O_NONBLOCK);
+    code = *fd < 0 || fstat(*fd, &info) ? errno : 0;
+    if (code == 0 && S_ISREG(info.st_mode))
+        return RESHARD_OK;
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+    if (code == 0 || ((code == ELOOP || code == ENXIO || code == EISDIR) &&
+                      lstat(path, &info) == 0 && !S_ISREG(info.st_mode)))
+        return not_regular(path, error);
+    return failed(error, code, mode == STORE_CREATE ? "create" : "open", path);
+}
+
 static enum reshard_status posix_open(struct store *store, const char *path, enum store_mode mode,
                                       struct store_file **out, struct reshard_error *error)
 {
-    /* Not blocking: a pipe in the place of a file is refused for its size instead of waited for. */
-    const int flags = mode == STORE_READ     ? O_RDONLY | O_NONBLOCK
-                      : mode == STORE_CREATE ? O_RDWR | O_CREAT | O_EXCL
-                                             : O_RDWR;
     struct posix_file *file = calloc(1, sizeof *file);
-    int code;
+    char *copy = strdup(path);
+    enum reshard_status status = file && copy ? RESHARD_OK : RESHARD_ENOMEM;
 
     *out = NULL;
-    if (!file)
-        return RESHARD_ENOMEM;
-    file->file.ops = store->ops;
-    file->file.path = strdup(path);
-    file->direct = -1;
-    file->fd = open(path, flags | O_CLOEXEC, 0666);
-    code = errno;
-    if (file->fd < 0 || !file->file.path) {
-        if (file->fd >= 0)
-            close(file->fd);
-        free(file->file.path);
+    if (!status)
+        status = open_regular(path, mode, &file->fd, error);
+    if (status) {
+        free(copy);
         free(file);
-        return failed(error, code, mode == STORE_CREATE ? "create" : "open", path);
+        return status;
     }
+    file->file = (struct store_file){store->ops, copy};
     /* Some file systems (tmpfs) refuse O_DIRECT: then the page cache serves. */
-    if (mode != STORE_READ)
-        file->direct = open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+    file->direct = mode == STORE_READ ? -1 : open_again(path, O_WRONLY | O_DIRECT | O_NOFOLLOW);
     *out = &file->file;
     return RESHARD_OK;
 }
@@ -104,6 +137,7 @@ static enum reshard_status posix_write(struct store_file *base, uint64_t offset,
     struct posix_file *file = (struct posix_file *)base;
     const char *next = data;
 
+    file->unsynced = true;
     while (bytes > 0) {
         const int fd = is_direct(file, offset, next, bytes) ? file->direct : file->fd;
         const size_t part = bytes < SSIZE_MAX / 2 ? (size_t)bytes : SSIZE_MAX / 2;
@@ -158,17 +192,37 @@ static enum reshard_status posix_size(struct store_file *base, uint64_t *out,
 
     if (fstat(file->fd, &info))
         return failed(error, errno, "examine", base->path);
-    if (!S_ISREG(info.st_mode))
-        return reshard_error_set(error, RESHARD_EFORMAT, "%s: is not a regular file", base->path);
     *out = (uint64_t)info.st_size;
     return RESHARD_OK;
 }
 
+static int sync_again(int fd)
+{
+    int done;
+
+    do
+        done = fsync(fd);
+    while (done && errno == EINTR);
+    return done;
+}
+
 static enum reshard_status posix_sync(struct store_file *base, struct reshard_error *error)
 {
-    const struct posix_file *file = (const struct posix_file *)base;
+    struct posix_file *file = (struct posix_file *)base;
 
-    return fsync(file->fd) ? failed(error, errno, "sync", base->path) : RESHARD_OK;
+    if (sync_again(file->fd))
+        return failed(error, errno, "sync", base->path);
+    file->unsynced = false;
+    return RESHARD_OK;
+}
+
+/*
+ * Never closed again: the descriptor is gone, and its number may be another thread's by now. What
+ * was synced cannot be lost any more, whatever interrupts the closing.
+ */
+static int close_once(int fd, bool unsynced)
+{
+    return close(fd) && (errno != EINTR || unsynced) ? -1 : 0;
 }
 
 static enum reshard_status posix_close(struct store_file *base, struct reshard_error *error)
@@ -176,13 +230,61 @@ static enum reshard_status posix_close(struct store_file *base, struct reshard_e
     struct posix_file *file = (struct posix_file *)base;
     enum reshard_status status = RESHARD_OK;
 
-    if (file->direct >= 0 && close(file->direct))
+    if (file->direct >= 0 && close_once(file->direct, file->unsynced))
         status = failed(error, errno, "close", base->path);
-    if (close(file->fd) && !status)
+    if (close_once(file->fd, file->unsynced) && !status)
         status = failed(error, errno, "close", base->path);
     free(base->path);
     free(file);
     return status;
+}
+
+/* What mounts say whose locks only the processes of one node see. */
+static bool locks_are_local(const char *mount)
+{
+    static const char *const words[] = {" - fuse",    " - beegfs",      " - 9p",
+                                        "localflock", "local_lock=all", "local_lock=flock",
+                                        ",nolock"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(mount, words[i]))
+            return true;
+    return false;
+}
+
+/* Whether a lock on this device is seen by all nodes, as far as its mount says (proc(5)). */
+static bool locks_are_shared(dev_t device)
+{
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    char wanted[32], *line = NULL;
+    size_t room = 0;
+    bool shared = true;
+
+    snprintf(wanted, sizeof wanted, " %u:%u ", major(device), minor(device));
+    while (mounts && shared && getline(&line, &room, mounts) > 0)
+        shared = !strstr(line, wanted) || !locks_are_local(line);
+    free(line);
+    if (mounts)
+        fclose(mounts);
+    return shared;
+}
+
+/* flock(), whose lock is the open file's: fcntl()'s are the process's, and ranks share one in
+ * simulation. A child that inherits the descriptor keeps it, until it calls exec. */
+static enum store_lock posix_lock(struct store_file *base)
+{
+    const struct posix_file *file = (const struct posix_file *)base;
+    struct stat info;
+    int done;
+
+    do
+        done = flock(file->fd, LOCK_EX | LOCK_NB);
+    while (done && errno == EINTR);
+    if (done)
+        return errno == EWOULDBLOCK ? STORE_LOCK_HELD : STORE_LOCK_NONE;
+    if (fstat(file->fd, &info) || !locks_are_shared(info.st_dev))
+        return STORE_LOCK_NONE;
+    return STORE_LOCKED;
 }
 
 static enum reshard_status posix_make_directory(struct store *store, const char *path,
@@ -195,13 +297,13 @@ static enum reshard_status posix_make_directory(struct store *store, const char 
 static enum reshard_status posix_sync_directory(struct store *store, const char *path,
                                                 struct reshard_error *error)
 {
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int fd = open_again(path, O_RDONLY | O_DIRECTORY);
     enum reshard_status status = RESHARD_OK;
 
     (void)store;
     if (fd < 0)
         return failed(error, errno, "open directory", path);
-    if (fsync(fd))
+    if (sync_again(fd))
         status = failed(error, errno, "sync directory", path);
     close(fd);
     return status;
@@ -220,6 +322,8 @@ static enum reshard_status posix_rename(struct store *store, const char *from, c
         return failed(error, errno, "rename to", to);
     if (lstat(to, &info) == 0)
         return failed(error, EEXIST, "rename to", to);
+    if (errno != ENOENT)
+        return failed(error, errno, "rename to", to);
     return rename(from, to) ? failed(error, errno, "rename to", to) : RESHARD_OK;
 }
 
@@ -228,7 +332,12 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
     (void)info;
     (void)type;
     (void)walk;
-    return remove(path);
+    int done;
+
+    do
+        done = remove(path);
+    while (done && errno == EINTR);
+    return done && errno != ENOENT ? done : 0;
 }
 
 static enum reshard_status posix_remove(struct store *store, const char *path,
@@ -240,15 +349,20 @@ static enum reshard_status posix_remove(struct store *store, const char *path,
     return RESHARD_OK;
 }
 
-static enum reshard_status posix_modified(struct store *store, const char *path, uint64_t *out,
-                                          struct reshard_error *error)
+static enum reshard_status posix_examine(struct store *store, const char *path,
+                                         struct store_entry *out, struct reshard_error *error)
 {
     struct stat info;
 
     (void)store;
-    if (stat(path, &info))
-        return failed(error, errno, "examine", path);
-    *out = (uint64_t)info.st_mtim.tv_sec * 1000000000 + (uint64_t)info.st_mtim.tv_nsec;
+    if (lstat(path, &info))
+        return failed(error, errno == EACCES || errno == ELOOP ? ENOENT : errno, "examine", path);
+    *out = (struct store_entry){.kind = S_ISREG(info.st_mode)   ? STORE_REGULAR
+                                        : S_ISDIR(info.st_mode) ? STORE_DIRECTORY
+                                                                : STORE_OTHER,
+                                .bytes = (uint64_t)info.st_size,
+                                .modified = (uint64_t)info.st_mtim.tv_sec * 1000000000 +
+                                            (uint64_t)info.st_mtim.tv_nsec};
     return RESHARD_OK;
 }
 
@@ -309,11 +423,12 @@ struct store *store_posix(void)
         .size = posix_size,
         .sync = posix_sync,
         .close = posix_close,
+        .lock = posix_lock,
         .make_directory = posix_make_directory,
         .sync_directory = posix_sync_directory,
         .rename = posix_rename,
         .remove = posix_remove,
-        .modified = posix_modified,
+        .examine = posix_examine,
         .list = posix_list,
     };
     static const struct store store = {&ops};

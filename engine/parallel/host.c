@@ -4,6 +4,9 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
+
+enum { PAUSES = 10, PAUSE_NANOSECONDS = 5000000 };
 
 /* Ranks often outnumber processors in tests: whoever waits lets the others run. */
 static int yielding_wait(struct reshard_host *host, MPI_Request *request)
@@ -16,9 +19,20 @@ static int yielding_wait(struct reshard_host *host, MPI_Request *request)
     return code;
 }
 
+static bool real_pause(struct reshard_host *host, uint32_t attempt)
+{
+    const uint64_t length = (uint64_t)PAUSE_NANOSECONDS << (attempt < PAUSES ? attempt : 0);
+    struct timespec left = {(time_t)(length / 1000000000), (long)(length % 1000000000)};
+
+    (void)host;
+    while (attempt < PAUSES && nanosleep(&left, &left) && errno == EINTR)
+        continue;
+    return attempt < PAUSES;
+}
+
 struct reshard_host *reshard_host_real(void)
 {
-    static const struct reshard_host_ops ops = {.wait = yielding_wait};
+    static const struct reshard_host_ops ops = {.wait = yielding_wait, .pause = real_pause};
     static const struct reshard_host host = {&ops};
 
     return (struct reshard_host *)&host;
@@ -40,6 +54,11 @@ enum reshard_status host_random(struct reshard_host *host, void *bytes, size_t c
         return reshard_error_set(error, RESHARD_EIO, "cannot draw a token: %s",
                                  done < 0 ? strerror(errno) : "too few random bytes");
     return RESHARD_OK;
+}
+
+bool host_pause(struct reshard_host *host, uint32_t attempt)
+{
+    return host->ops->pause && host->ops->pause(host, attempt);
 }
 
 void host_charge(struct reshard_host *host, enum reshard_work work, uint64_t bytes)

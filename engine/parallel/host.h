@@ -11,6 +11,7 @@
 #include "core/status.h"
 
 #include <mpi.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,11 @@ struct reshard_host_ops {
     void (*charge)(struct reshard_host *host, enum reshard_work work, uint64_t bytes);
     /* A phase of an operation ended, having moved that many bytes. NULL: nobody listens. */
     void (*phase)(struct reshard_host *host, const char *verb, const char *phase, uint64_t bytes);
+    /* Wait before attempt `attempt` + 2 at what another rank has done to storage and this rank
+     * cannot see yet; false: do not wait, do not try again. NULL: nobody waits. Reality waits some
+     * 5 s in all, in 10 attempts of doubling length: network file systems cache names and
+     * attributes. */
+    bool (*pause)(struct reshard_host *host, uint32_t attempt);
     /* Bytes that nobody has drawn before. NULL: the kernel's getrandom(). */
     void (*random)(struct reshard_host *host, void *bytes, size_t count);
 };
@@ -50,6 +56,7 @@ struct reshard_host *reshard_host_real(void);
 RESHARD_MUST_CHECK enum reshard_status host_random(struct reshard_host *host, void *bytes,
                                                    size_t count, struct reshard_error *error);
 
+bool host_pause(struct reshard_host *host, uint32_t attempt);
 void host_charge(struct reshard_host *host, enum reshard_work work, uint64_t bytes);
 void host_phase(struct reshard_host *host, const char *verb, const char *phase, uint64_t bytes);
 

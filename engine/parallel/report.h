@@ -31,7 +31,9 @@ struct reshard_report {
     uint64_t values_added;   /* of a load: hyperparameters that the loader did not have */
     uint64_t groups_unread;  /* of a load of optimizer state: param groups and entries of the
                                 checkpoint that were not asked for */
-    uint64_t diverged;       /* of a save: tensors whose replicas differ from what was written */
+    uint64_t metadata_operations; /* of a save: what storage was asked for besides bytes, over all
+                                     ranks (core/store_counted.h) */
+    uint64_t diverged; /* of a save: tensors whose replicas differ from what was written */
     char diverged_text[RESHARD_TENSOR_TEXT_MAX]; /* the first of them, and the rank; or "" */
 };
 

@@ -1,8 +1,9 @@
 #include "parallel/save.h"
 
+#include "core/commit.h"
 #include "core/index.h"
-#include "core/manifest.h"
-#include "core/staging.h"
+#include "core/leftover.h"
+#include "core/store_counted.h"
 #include "core/writer.h"
 #include "parallel/absence.h"
 #include "parallel/proof.h"
@@ -11,6 +12,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Tokens of 128 bits do not meet by chance; what takes so many is a fault of another kind. */
+enum { DRAWS_MAX = 8 };
 
 /* One save on its way. Paths are the same on all ranks. */
 struct save {
@@ -23,7 +27,8 @@ struct save {
     struct reshard_model *own_model;
     uint32_t *in_state; /* by tensor of the model: its number in the state's */
     const struct reshard_save_options *options;
-    struct store *store;
+    struct store_counted counted;
+    struct store *store; /* the counted one */
     struct staging staging;
     char token[RESHARD_TOKEN_BYTES];
     struct arena_pieces pieces;
@@ -69,35 +74,67 @@ static enum reshard_status choose_tensors(struct save *save, struct reshard_erro
     return status;
 }
 
-/* What this save is known by, from rank 0 to all. [collective] */
-static enum reshard_status agree_token(struct save *save, struct reshard_error *error)
+/* Rank 0. What dead saves have left, of whatever name, goes first: the space may be needed. What
+ * cannot be removed is in nobody's way otherwise. */
+static void sweep(struct save *save)
 {
-    unsigned char random[RESHARD_TOKEN_RANDOM] = {0};
-    enum reshard_status status = RESHARD_OK;
+    struct leftovers leftovers;
 
-    if (reshard_group_rank(save->group) == 0)
+    (void)!leftovers_find(save->store, save->staging.parent,
+                          (struct leftovers_options){.remove = true}, &leftovers, NULL);
+    leftovers_release(&leftovers);
+}
+
+/* Rank 0. A directory with a token that nobody has. */
+static enum reshard_status make_staging(struct save *save, struct reshard_error *error)
+{
+    unsigned char random[RESHARD_TOKEN_RANDOM];
+    enum reshard_status status = RESHARD_EEXIST;
+
+    for (int draw = 0; status == RESHARD_EEXIST && draw < DRAWS_MAX; draw++) {
+        reshard_error_clear(error);
         status = host_random(group_host(save->group), random, sizeof random, error);
-    status = reshard_group_agree(save->group, status, error);
-    if (!status)
-        status = group_broadcast(save->group, random, sizeof random, error);
-    token_print(random, save->token);
+        token_print(random, save->token);
+        if (!status)
+            status = staging_make(&save->staging, save->store, save->token, error);
+    }
     return status;
 }
 
-/* Rank 0 makes the directory; the others learn which. [collective] */
+static enum reshard_status begin_staging(struct save *save, struct reshard_error *error)
+{
+    const enum reshard_status status = staging_check(&save->staging, save->store, error);
+
+    if (status)
+        return status;
+    sweep(save);
+    return make_staging(save, error);
+}
+
+/* That this rank's path leads to the directory that rank 0 made. Local. */
+static enum reshard_status join_staging(struct save *save, struct reshard_error *error)
+{
+    enum reshard_status status;
+    uint32_t attempt = 0;
+
+    do {
+        reshard_error_clear(error);
+        status = staging_join(&save->staging, save->store, save->token, error);
+    } while (status == RESHARD_EMISMATCH && host_pause(group_host(save->group), attempt++));
+    return status;
+}
+
+/* Rank 0 makes the directory, and all ranks prove that it is theirs, too. [collective] */
 static enum reshard_status stage(struct save *save, struct reshard_error *error)
 {
     const bool first = reshard_group_rank(save->group) == 0;
-    uint64_t number = 0;
     enum reshard_status status =
-        first ? staging_make(&save->staging, save->store, &number, error) : RESHARD_OK;
+        reshard_group_agree(save->group, first ? begin_staging(save, error) : RESHARD_OK, error);
 
-    status = reshard_group_agree(save->group, status, error);
     if (!status)
-        status = group_broadcast(save->group, &number, sizeof number, error);
+        status = group_broadcast(save->group, save->token, sizeof save->token, error);
     if (!status)
-        status = reshard_group_agree(
-            save->group, first ? RESHARD_OK : staging_join(&save->staging, number), error);
+        status = reshard_group_agree(save->group, join_staging(save, error), error);
     return status;
 }
 
@@ -178,8 +215,6 @@ static enum reshard_status prepare(struct save *save, const char *directory,
     if (!status)
         status = proof_cover(save->group, save->layout, error);
     if (!status)
-        status = agree_token(save, error);
-    if (!status)
         status = stage(save, error);
     return status;
 }
@@ -234,6 +269,15 @@ static enum reshard_status digest_replicas(struct save *save)
     return status;
 }
 
+/* Not by the descriptor that it was written through, but by the path that readers take. Local. */
+static enum reshard_status check_file(const struct save *save, struct reshard_error *error)
+{
+    char name[MANIFEST_NAME_BYTES];
+
+    manifest_file_name(reshard_group_rank(save->group), name);
+    return commit_check_file(&save->staging, save->store, name, save->file_bytes, error);
+}
+
 static enum reshard_status write_pieces(struct save *save, struct reshard_error *error)
 {
     enum reshard_status status =
@@ -241,6 +285,8 @@ static enum reshard_status write_pieces(struct save *save, struct reshard_error 
 
     if (!status && save->pieces.count > 0)
         status = write_file(save, error);
+    if (!status && save->file_bytes > 0)
+        status = check_file(save, error);
     for (uint64_t i = 0; !status && i < save->pieces.count; i++)
         save->contribution[save->pieces.piece[i].tensor] ^= save->pieces.piece[i].contribution;
     return status ? status : digest_replicas(save);
@@ -317,22 +363,6 @@ static enum reshard_status write_index(const struct save *save, const struct man
     return status;
 }
 
-static enum reshard_status write_manifest(const struct save *save, const struct manifest *manifest,
-                                          struct reshard_error *error)
-{
-    char *path = store_path(save->staging.path, MANIFEST_FILE), *text = NULL;
-    enum reshard_status status = path ? RESHARD_OK : RESHARD_ENOMEM;
-    size_t bytes;
-
-    if (!status)
-        status = manifest_encode(manifest, &text, &bytes);
-    if (!status)
-        status = store_write_file(save->store, path, text, bytes, error);
-    free(text);
-    free(path);
-    return status;
-}
-
 /*
  * Rank 0, once every file is durable. The manifest and the staging directory's entries are synced
  * before the rename, so that whoever sees the checkpoint's name sees all of it; the parent after,
@@ -357,9 +387,7 @@ static enum reshard_status publish(struct save *save, const struct file_record *
     if (!status)
         status = write_index(save, &manifest, error);
     if (!status)
-        status = write_manifest(save, &manifest, error);
-    if (!status)
-        status = staging_publish(&save->staging, save->store, error);
+        status = commit_publish(&save->staging, save->store, &manifest, error);
     free(manifest.file);
     return status;
 }
@@ -371,9 +399,13 @@ static enum reshard_status commit(struct save *save, struct reshard_error *error
     const struct file_record mine = {save->file_bytes, save->seal};
     struct file_record *records =
         first ? calloc(reshard_group_world(save->group), sizeof *records) : NULL;
-    enum reshard_status status =
-        reshard_group_agree(save->group, first && !records ? RESHARD_ENOMEM : RESHARD_OK, error);
+    enum reshard_status status = first && !records ? RESHARD_ENOMEM : RESHARD_OK;
 
+    /* By one rank of each node, now that all files are there: what this node has entered into the
+     * directory is for it to make durable. */
+    if (!status && reshard_group_local_rank(save->group) == 0)
+        status = store_sync_directory(save->store, save->staging.path, error);
+    status = reshard_group_agree(save->group, status, error);
     if (!status)
         status = prove(save, error);
     if (!status)
@@ -388,13 +420,14 @@ static enum reshard_status commit(struct save *save, struct reshard_error *error
 static enum reshard_status fill_report(const struct save *save, struct reshard_report *report,
                                        struct reshard_error *error)
 {
-    uint64_t sums[2] = {save->payload, save->file_bytes != 0};
+    uint64_t sums[3] = {save->payload, save->file_bytes != 0, save->counted.operations};
     const enum reshard_status status =
-        group_allreduce(save->group, sums, 2, MPI_UINT64_T, MPI_SUM, error);
+        group_allreduce(save->group, sums, 3, MPI_UINT64_T, MPI_SUM, error);
 
     *report = (struct reshard_report){.step = save->options->step,
                                       .files = sums[1],
                                       .bytes_moved = sums[0],
+                                      .metadata_operations = sums[2],
                                       .tensors = reshard_model_tensor_count(save->model),
                                       .diverged = save->diverged};
     memcpy(report->diverged_text, save->diverged_text, sizeof report->diverged_text);
@@ -405,6 +438,38 @@ static enum reshard_status fill_report(const struct save *save, struct reshard_r
             report->bytes_unique += tensor->count * reshard_dtype_bytes(tensor->dtype);
     }
     return status;
+}
+
+/* Who else has space where there was none, from rank 0 to all. [collective] */
+static enum reshard_status name_leftovers(struct save *save, struct reshard_error *error)
+{
+    struct reshard_error more = {RESHARD_ENOSPC, ""};
+    struct leftovers leftovers;
+    enum reshard_status status;
+
+    if (reshard_group_rank(save->group) == 0) {
+        (void)!leftovers_find(save->store, save->staging.parent,
+                              (struct leftovers_options){.measure = true}, &leftovers, NULL);
+        leftovers_append(&leftovers, save->staging.parent, &more);
+        leftovers_release(&leftovers);
+    }
+    status = group_broadcast(save->group, &more, sizeof more, error);
+    if (!status)
+        reshard_error_append(error, "%s", more.text);
+    return status;
+}
+
+/* [collective] */
+static enum reshard_status give_up(struct save *save, enum reshard_status failure,
+                                   struct reshard_error *error)
+{
+    enum reshard_status status = RESHARD_OK;
+
+    if (reshard_group_rank(save->group) == 0)
+        staging_discard(&save->staging, save->store);
+    if (failure == RESHARD_ENOSPC)
+        status = name_leftovers(save, error);
+    return status ? status : failure;
 }
 
 enum reshard_status reshard_save(struct reshard_group *group, const struct reshard_state *state,
@@ -420,7 +485,8 @@ enum reshard_status reshard_save(struct reshard_group *group, const struct resha
     enum reshard_status status;
 
     reshard_error_clear(error);
-    save.store = save.options->store ? save.options->store : store_posix();
+    store_counted_init(&save.counted, save.options->store ? save.options->store : store_posix());
+    save.store = &save.counted.store;
     status = prepare(&save, directory, error);
     if (!status)
         status = reshard_group_agree(group, write_pieces(&save, error), error);
@@ -429,8 +495,8 @@ enum reshard_status reshard_save(struct reshard_group *group, const struct resha
     host_phase(group_host(group), "save", "commit", 0);
     if (!status)
         status = fill_report(&save, report ? report : &sink, error);
-    else if (reshard_group_rank(group) == 0)
-        staging_discard(&save.staging, save.store);
+    else
+        status = give_up(&save, status, error);
     arena_pieces_release(&save.pieces);
     reshard_layout_close(save.own_layout);
     reshard_model_close(save.own_model);

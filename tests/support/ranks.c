@@ -1,5 +1,6 @@
 #include "support/ranks.h"
 
+#include "core/leftover.h"
 #include "core/store.h"
 
 #include <sched.h>
@@ -96,6 +97,22 @@ bool ranks_same_text(MPI_Comm comm, const char *text)
     for (const char *c = text; *c; c++)
         hash = hash * 1099511628211u ^ (unsigned char)*c;
     return ranks_same(comm, (long)(hash & 0x7fffffff));
+}
+
+bool ranks_left_over(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char parent[512], begin[300], **names = NULL;
+    uint64_t count = 0, found = 0;
+
+    snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path);
+    snprintf(begin, sizeof begin, ".%s.", slash + 1);
+    if (store_list(store_posix(), parent, &names, &count, NULL))
+        return true;
+    for (uint64_t i = 0; i < count; i++)
+        found += leftover_is_name(names[i]) && strncmp(names[i], begin, strlen(begin)) == 0;
+    store_names_free(names, count);
+    return found > 0;
 }
 
 /* One directory for the run: rank 0 makes it and tells the others its name. */

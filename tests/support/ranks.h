@@ -53,6 +53,9 @@ bool ranks_expect_status(struct ranks *ranks, enum reshard_status actual,
 bool ranks_same(MPI_Comm comm, long value);
 bool ranks_same_text(MPI_Comm comm, const char *text);
 
+/* Whether a save of that path has left its directory behind. */
+bool ranks_left_over(const char *path);
+
 /* A barrier that yields the processor on real MPI: MPICH spins, and ranks outnumber cores. */
 void ranks_barrier(MPI_Comm comm);
 

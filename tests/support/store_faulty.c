@@ -68,8 +68,11 @@ static enum reshard_status faulty_allocate(struct store_file *file, uint64_t byt
 static enum reshard_status faulty_write(struct store_file *file, uint64_t offset, const void *data,
                                         uint64_t bytes, struct reshard_error *error)
 {
+    const struct store_faulty *store = opened(file)->store;
     const enum reshard_status status = fault(opened(file)->store, "write", file->path, error);
 
+    if (!status && store->write_fails_above && bytes > store->write_fails_above)
+        return reshard_error_set(error, store->status, "%s: injected fault: write", file->path);
     return status ? status : store_write(opened(file)->real, offset, data, bytes, error);
 }
 
@@ -107,12 +110,35 @@ static enum reshard_status faulty_close(struct store_file *file, struct reshard_
     return status;
 }
 
+/* A storage without locks gives none; one that fails here gives none either. */
+static enum store_lock faulty_lock(struct store_file *file)
+{
+    struct store_faulty *store = opened(file)->store;
+
+    return store->no_locks || fault(store, "lock", file->path, NULL)
+               ? STORE_LOCK_NONE
+               : store_lock(opened(file)->real);
+}
+
+/* What happened although it is said to have failed. */
+static enum reshard_status lost(struct store_faulty *store, const char *operation,
+                                enum reshard_status status, struct reshard_error *error)
+{
+    if (status || !store->lost || strcmp(store->lost, operation) != 0)
+        return status;
+    store->injected++;
+    return reshard_error_set(error, store->status, "injected fault: the answer to %s is lost",
+                             operation);
+}
+
 static enum reshard_status faulty_make_directory(struct store *store, const char *path,
                                                  struct reshard_error *error)
 {
     const enum reshard_status status = fault(faulty(store), "make directory", path, error);
 
-    return status ? status : store_make_directory(faulty(store)->real, path, error);
+    return status ? status
+                  : lost(faulty(store), "make directory",
+                         store_make_directory(faulty(store)->real, path, error), error);
 }
 
 static enum reshard_status faulty_sync_directory(struct store *store, const char *path,
@@ -128,7 +154,9 @@ static enum reshard_status faulty_rename(struct store *store, const char *from, 
 {
     const enum reshard_status status = fault(faulty(store), "rename", to, error);
 
-    return status ? status : store_rename(faulty(store)->real, from, to, error);
+    return status ? status
+                  : lost(faulty(store), "rename",
+                         store_rename(faulty(store)->real, from, to, error), error);
 }
 
 static enum reshard_status faulty_remove(struct store *store, const char *path,
@@ -139,12 +167,12 @@ static enum reshard_status faulty_remove(struct store *store, const char *path,
     return status ? status : store_remove(faulty(store)->real, path, error);
 }
 
-static enum reshard_status faulty_modified(struct store *store, const char *path, uint64_t *out,
-                                           struct reshard_error *error)
+static enum reshard_status faulty_examine(struct store *store, const char *path,
+                                          struct store_entry *out, struct reshard_error *error)
 {
-    const enum reshard_status status = fault(faulty(store), "modified", path, error);
+    const enum reshard_status status = fault(faulty(store), "examine", path, error);
 
-    return status ? status : store_modified(faulty(store)->real, path, out, error);
+    return status ? status : store_examine(faulty(store)->real, path, out, error);
 }
 
 static enum reshard_status faulty_list(struct store *store, const char *path, char ***names,
@@ -165,11 +193,12 @@ void store_faulty_init(struct store_faulty *out, struct store *real)
         .size = faulty_size,
         .sync = faulty_sync,
         .close = faulty_close,
+        .lock = faulty_lock,
         .make_directory = faulty_make_directory,
         .sync_directory = faulty_sync_directory,
         .rename = faulty_rename,
         .remove = faulty_remove,
-        .modified = faulty_modified,
+        .examine = faulty_examine,
         .list = faulty_list,
     };
 

@@ -14,6 +14,9 @@ struct store_faulty {
     uint64_t fail_at; /* the operation that fails, counted from 1; 0: none */
     bool persistent;  /* every later one fails too */
     enum reshard_status status;
+    uint64_t write_fails_above; /* writes of more bytes fail; 0: none does for that */
+    bool no_locks;              /* files cannot be locked */
+    const char *lost;  /* "rename" or "make directory": done, and reported as failed; NULL: none */
     uint64_t count;    /* operations so far */
     uint64_t injected; /* faults so far */
 };
