@@ -35,6 +35,7 @@ extern const struct cli_command cli_run;
 extern const struct cli_command cli_check;
 extern const struct cli_command cli_inspect;
 extern const struct cli_command cli_verify;
+extern const struct cli_command cli_prune;
 
 /* "reshard: error: …" and a newline to standard error; returns `status`, for the caller to return.
  */

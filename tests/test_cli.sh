@@ -375,6 +375,25 @@ line"
 expect 3 'new\x0aline: no manifest.json' inspect "new
 line"
 
+# Leftovers: those of dead saves go, those of living ones stay.
+token=0123456789abcdef0123456789abcdef
+mkdir -p folder/.dead.$token.partial folder/.living.$token.partial folder/whole folder/.other.partial
+printf '%s\n' $token | tee folder/.dead.$token.partial/token >folder/.living.$token.partial/token
+head -c 5000 /dev/zero >folder/.dead.$token.partial/rank-00000.h5
+exec 9<>folder/.living.$token.partial/token
+flock -n 9
+expect 2 "needs DIR" prune
+expect 2 "nowhere: cannot list" prune nowhere
+expect 0 "would remove  .dead.$token.partial  5.03 kB" prune --dry-run folder
+check "a dry run removes nothing" test -f folder/.dead.$token.partial/rank-00000.h5
+expect 0 "removed 1 leftover of dead saves, 5.03 kB; left 1" prune folder
+check "what a dead save has left is gone" test ! -e folder/.dead.$token.partial
+check "what a living save writes is there" test -f folder/.living.$token.partial/token
+check "nothing else is gone" test -d folder/whole -a -d folder/.other.partial
+expect 0 "left          .living.$token.partial  33 B: its save is under way" prune folder
+exec 9>&-
+expect 0 "removed       .living.$token.partial" prune folder
+
 # Interrupted: children end, temporary files go, exit 130.
 mkdir tmp
 for signal in TERM HUP; do
