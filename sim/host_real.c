@@ -13,6 +13,13 @@ static bool real_pause(struct reshard_host *host, uint32_t attempt)
     return host_pause(reshard_host_real(), attempt);
 }
 
+static uint64_t real_started(struct reshard_host *host)
+{
+    (void)host;
+    struct reshard_host *reality = reshard_host_real();
+    return reality->ops->started(reality);
+}
+
 static void real_phase(struct reshard_host *base, const char *verb, const char *phase,
                        uint64_t bytes)
 {
@@ -23,7 +30,7 @@ static void real_phase(struct reshard_host *base, const char *verb, const char *
 void host_real_open(struct host_real *out, struct record *record)
 {
     static const struct reshard_host_ops ops = {
-        .wait = real_wait, .pause = real_pause, .phase = real_phase};
+        .wait = real_wait, .pause = real_pause, .started = real_started, .phase = real_phase};
     *out = (struct host_real){{&ops}, record, MPI_Wtime()};
 }
 

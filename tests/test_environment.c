@@ -171,6 +171,43 @@ START_TEST(the_process_gives_what_it_has)
 }
 END_TEST
 
+static const char *const launchers[] = {"PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK",
+                                        "SLURM_STEP_NUM_TASKS", "WORLD_SIZE"};
+
+START_TEST(a_launcher_that_has_started_more_ranks_is_named)
+{
+    const char *variable, *value;
+
+    for (size_t i = 0; i < 5; i++)
+        ck_assert_int_eq(unsetenv(launchers[i]), 0);
+    ck_assert(!environment_has_more(&variable, &value));
+    for (size_t i = 0; i < 5; i++) {
+        ck_assert_int_eq(setenv(launchers[i], "2", 1), 0);
+        ck_assert(environment_has_more(&variable, &value));
+        ck_assert_str_eq(variable, launchers[i]);
+        ck_assert_str_eq(value, "2");
+        ck_assert_int_eq(setenv(launchers[i], "2 or so", 1), 0);
+        ck_assert(!environment_has_more(&variable, &value));
+        ck_assert_int_eq(unsetenv(launchers[i]), 0);
+    }
+}
+END_TEST
+
+START_TEST(a_launcher_of_mpi_that_has_started_one_is_believed)
+{
+    const char *variable, *value;
+
+    for (size_t i = 2; i < 5; i++)
+        ck_assert_int_eq(setenv(launchers[i], "7", 1), 0);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(setenv(launchers[i], "1", 1), 0);
+        ck_assert(!environment_has_more(&variable, &value));
+        ck_assert_int_eq(unsetenv(launchers[i]), 0);
+        ck_assert(environment_has_more(&variable, &value));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("environment");
@@ -187,6 +224,8 @@ int main(void)
                         (int)(sizeof wrong / sizeof *wrong));
     tcase_add_test(cases, a_host_name_has_at_most_253_characters);
     tcase_add_test(cases, the_process_gives_what_it_has);
+    tcase_add_test(cases, a_launcher_that_has_started_more_ranks_is_named);
+    tcase_add_test(cases, a_launcher_of_mpi_that_has_started_one_is_believed);
     suite_add_tcase(suite, cases);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

@@ -87,6 +87,71 @@ static void an_environment_that_contradicts_mpi_is_refused_by_all(struct ranks *
                "MASTER_PORT differs from rank 0's");
 }
 
+/* What launchers say, by themselves or together. Values are NULL where a variable is not set. */
+static const struct {
+    const char *pmi, *ompi, *pmix, *slurm, *torch;
+    const char *words; /* of the refusal, NULL: there is none */
+} launched[] = {
+    {NULL, NULL, NULL, NULL, NULL, NULL},
+    {"1", NULL, NULL, NULL, NULL, NULL},
+    {"6", NULL, NULL, NULL, NULL, "PMI_SIZE is 6"},
+    {NULL, "6", "0", NULL, NULL, "OMPI_COMM_WORLD_SIZE is 6"},
+    {NULL, NULL, "3", NULL, NULL, "PMIX_RANK is 3"},
+    {NULL, NULL, "0", "1", NULL, NULL},
+    {NULL, NULL, NULL, "6", NULL, "SLURM_STEP_NUM_TASKS is 6"},
+    {NULL, NULL, NULL, NULL, "6", "WORLD_SIZE is 6"},
+    {NULL, NULL, NULL, "1", "1", NULL},
+    {"1", NULL, NULL, "4", "8", NULL}, /* mpiexec -n 1 within a larger step */
+    {NULL, "1", "0", "4", NULL, NULL},
+    {"many", NULL, NULL, "", "-6", NULL},
+};
+
+static void set_or_not(const char *variable, const char *value)
+{
+    if (value)
+        (void)setenv(variable, value, 1);
+    else
+        (void)unsetenv(variable);
+}
+
+/* One rank, by MPI; simulated ones share their process's environment, which says nothing of them.
+ */
+static void a_rank_that_mpi_leaves_alone_among_others_is_refused(struct ranks *ranks)
+{
+    static const char *const variables[] = {"PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK",
+                                            "SLURM_STEP_NUM_TASKS", "WORLD_SIZE"};
+#ifdef RESHARD_SIMULATED
+    const bool asked = false;
+#else
+    const bool asked = ranks->size == 1;
+#endif
+
+    ranks_barrier(ranks->comm);
+    for (size_t i = 0; i < sizeof launched / sizeof *launched; i++) {
+        const char *const values[] = {launched[i].pmi, launched[i].ompi, launched[i].pmix,
+                                      launched[i].slurm, launched[i].torch};
+        const bool refused = asked && launched[i].words;
+        struct reshard_group_options options = ranks->options;
+        struct reshard_error error = RESHARD_ERROR_INIT;
+        struct reshard_group *group;
+        for (size_t v = 0; v < sizeof variables / sizeof *variables; v++)
+            set_or_not(variables[v], values[v]);
+        EXPECT_STATUS(ranks, reshard_group_open(&group, MPI_COMM_SELF, &options, &error),
+                      refused ? RESHARD_EMISMATCH : RESHARD_OK, &error);
+        reshard_group_close(group);
+        EXPECT(ranks, !refused || strstr(error.text, launched[i].words));
+        EXPECT(ranks, !refused || strstr(error.text, "mpiexec"));
+        EXPECT(ranks, !refused || strstr(error.text, "allow_singleton"));
+        options.allow_singleton = true;
+        EXPECT_STATUS(ranks, reshard_group_open(&group, MPI_COMM_SELF, &options, &error),
+                      RESHARD_OK, &error);
+        reshard_group_close(group);
+    }
+    for (size_t v = 0; v < sizeof variables / sizeof *variables; v++)
+        set_or_not(variables[v], NULL);
+    ranks_barrier(ranks->comm);
+}
+
 static void the_worst_outcome_of_any_rank_is_everybodys(struct ranks *ranks)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
@@ -205,6 +270,8 @@ int main(int argc, char **argv)
         {"a stated place wins and devices wrap", a_stated_place_wins_and_devices_wrap},
         {"an environment that contradicts MPI is refused by all",
          an_environment_that_contradicts_mpi_is_refused_by_all},
+        {"a rank that MPI leaves alone among others is refused",
+         a_rank_that_mpi_leaves_alone_among_others_is_refused},
         {"the worst outcome of any rank is everybody's",
          the_worst_outcome_of_any_rank_is_everybodys},
         {"an outcome that is no status is a failure on all",

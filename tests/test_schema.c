@@ -3,6 +3,8 @@
  * which name the ranks and the first entry on which they differ. Method: the same inventory on all
  * ranks, with one difference at a time on one rank or on several.
  */
+#include "parallel/load.h"
+#include "parallel/save.h"
 #include "parallel/schema.h"
 #include "support/ranks.h"
 
@@ -155,7 +157,7 @@ static void one_rank_of_another_mind_is_named_with_the_first_entry(struct ranks 
             struct schema schema;
             char who[64];
             (void)snprintf(who, sizeof who, "differs from rank 0's on rank %d%s", victim,
-                           twist == TIE ? ", in ties" : ": entry");
+                           twist == TIE ? ", in ties" : ": ");
             if (open_schema(ranks, &schema, mine, (uint64_t)ranks->size, (uint64_t)ranks->rank))
                 agree(ranks, &schema, RESHARD_EMISMATCH,
                       (const char *[]){who, twist == RULE ? "rules" : words[twist]}, 2);
@@ -175,7 +177,7 @@ static void of_several_ranks_that_differ_all_are_named_and_the_first_entry(struc
     if (last > 1 &&
         open_schema(ranks, &schema, mine, (uint64_t)ranks->size, (uint64_t)ranks->rank)) {
         agree(ranks, &schema, RESHARD_EMISMATCH,
-              (const char *[]){who, words[SHAPE], "and on rank 0 'b' f32 (6)"}, 3);
+              (const char *[]){who, words[SHAPE], "and on rank 0 entry 1 is 'b' f32 (6)"}, 3);
         close_schema(&schema);
     }
 }
@@ -190,7 +192,7 @@ static void when_rank_0_differs_all_others_are_said_to(struct ranks *ranks)
     if (ranks->size > 1 &&
         open_schema(ranks, &schema, mine, (uint64_t)ranks->size, (uint64_t)ranks->rank)) {
         agree(ranks, &schema, RESHARD_EMISMATCH,
-              (const char *[]){more, "and on rank 0 'b' f32 (7)"}, 2);
+              (const char *[]){more, "and on rank 0 entry 1 is 'b' f32 (7)"}, 2);
         (void)snprintf(more, sizeof more, "8 and %d more", ranks->size - 9);
         if (ranks->size > 9)
             agree(ranks, &schema, RESHARD_EMISMATCH, (const char *[]){more}, 1);
@@ -226,6 +228,132 @@ static void a_state_of_another_rank_is_refused_by_all(struct ranks *ranks)
     }
 }
 
+/* ---- groups ---------------------------------------------------------------------------------- */
+
+/* What one rank has otherwise, and the words that must say so: its own, and rank 0's. */
+enum group_twist {
+    GROUPS_NONE,
+    GROUPS_ABSENT,
+    GROUPS_KEYED,
+    GROUPS_NAME,
+    GROUPS_MEMBER,
+    GROUPS_FEWER_MEMBERS,
+    GROUPS_VALUE,
+    GROUPS_KEY,
+    GROUPS_MORE_VALUES,
+    GROUPS_MORE,
+    GROUPS_ENTRY,
+    GROUPS_ENTRY_VALUE,
+    GROUPS_BITS,
+    GROUP_TWISTS,
+};
+
+static const char *const group_words[GROUP_TWISTS][2] = {
+    [GROUPS_ABSENT] = {"there are none", "members are keyed by names"},
+    [GROUPS_KEYED] = {"members are keyed by ids", "members are keyed by names"},
+    [GROUPS_NAME] = {"group 1 is 'other'", "group 1 is 'decay'"},
+    [GROUPS_MEMBER] = {"member 1 of group 'decay' is 'c'", "member 1 of group 'decay' is 'b'"},
+    [GROUPS_FEWER_MEMBERS] = {"'lr' of group 'decay' is 0.001", "member 1 of group 'decay' is 'b'"},
+    [GROUPS_VALUE] = {"'lr' of group 'decay' is 0.002", "'lr' of group 'decay' is 0.001"},
+    [GROUPS_KEY] = {"'rate' of group 'decay' is 0.001", "'lr' of group 'decay' is 0.001"},
+    [GROUPS_MORE_VALUES] = {"'beta' of group 'decay' is 0.001", "entry 0 is 'scaler'"},
+    [GROUPS_MORE] = {"group 2 is 'more'", "entry 0 is 'scaler'"},
+    [GROUPS_ENTRY] = {"entry 0 is 'scheduler'", "entry 0 is 'scaler'"},
+    [GROUPS_ENTRY_VALUE] = {"'scale' of entry 'scaler' is None",
+                            "'scale' of entry 'scaler' is 65536"},
+    [GROUPS_BITS] = {"in what this does not show: 'eps' of group 'first' is nan", "'eps'"},
+};
+
+/* A NaN of other bits than the one that division makes. */
+static double other_nan(void)
+{
+    const uint64_t bits = UINT64_C(0x7FF8000000000123);
+    double number;
+
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
+static enum reshard_status fill_groups(struct reshard_groups *groups, enum group_twist twist)
+{
+    const double nan = strtod("nan", NULL);
+    const struct reshard_value rate = {.kind = RESHARD_VALUE_NUMBER,
+                                       .number = twist == GROUPS_VALUE ? 0.002 : 0.001};
+    const struct reshard_value same = {.kind = RESHARD_VALUE_NUMBER, .number = 0.001};
+    const struct reshard_value eps = {.kind = RESHARD_VALUE_NUMBER,
+                                      .number = twist == GROUPS_BITS ? other_nan() : nan};
+    const struct reshard_value scale = {.kind = twist == GROUPS_ENTRY_VALUE ? RESHARD_VALUE_NONE
+                                                                            : RESHARD_VALUE_INTEGER,
+                                        .integer = 65536};
+    enum reshard_status status = reshard_groups_add(groups, "first", NULL);
+
+    reshard_groups_set_keys(groups, twist == GROUPS_KEYED ? RESHARD_KEYS_IDS : RESHARD_KEYS_NAMES);
+    if (!status)
+        status = reshard_groups_set(groups, 0, "eps", &eps, NULL);
+    if (!status)
+        status = reshard_groups_add(groups, twist == GROUPS_NAME ? "other" : "decay", NULL);
+    if (!status)
+        status = reshard_groups_add_member(groups, 1, "a", NULL);
+    if (!status && twist != GROUPS_FEWER_MEMBERS)
+        status = reshard_groups_add_member(groups, 1, twist == GROUPS_MEMBER ? "c" : "b", NULL);
+    if (!status)
+        status = reshard_groups_set(groups, 1, twist == GROUPS_KEY ? "rate" : "lr", &rate, NULL);
+    if (!status && twist == GROUPS_MORE_VALUES)
+        status = reshard_groups_set(groups, 1, "beta", &same, NULL);
+    if (!status && twist == GROUPS_MORE)
+        status = reshard_groups_add(groups, "more", NULL);
+    if (!status)
+        status = reshard_groups_set_entry(groups, twist == GROUPS_ENTRY ? "scheduler" : "scaler",
+                                          "scale", &scale, NULL);
+    return status;
+}
+
+/* A save and a load, each of the whole way: nothing is written, and nothing read. */
+static void refuse_groups(struct ranks *ranks, struct reshard_group *group,
+                          const struct schema *schema, struct reshard_groups *groups, int victim,
+                          enum group_twist twist)
+{
+    const struct reshard_save_options save = {.groups = groups};
+    const struct reshard_load_options load = {.groups = groups};
+    char path[320], who[64];
+
+    (void)snprintf(path, sizeof path, "%s/refused", ranks->scratch);
+    (void)snprintf(who, sizeof who, "hold differs from rank 0's on rank %d", victim);
+    for (int loads = 0; loads < 2; loads++) {
+        struct reshard_error error = RESHARD_ERROR_INIT;
+        const enum reshard_status status =
+            loads ? reshard_load(group, schema->state, path, &load, NULL, &error)
+                  : reshard_save(group, schema->state, path, &save, NULL, &error);
+        EXPECT_STATUS(ranks, status, RESHARD_EMISMATCH, &error);
+        EXPECT(ranks, ranks_same_text(ranks->comm, error.text));
+        if (!(EXPECT(ranks, strstr(error.text, who)) &&
+              EXPECT(ranks, strstr(error.text, group_words[twist][0])) &&
+              EXPECT(ranks, strstr(error.text, group_words[twist][1]))) &&
+            ranks->rank == 0)
+            printf("twist %d: %s\n", (int)twist, error.text);
+    }
+}
+
+static void groups_that_differ_are_named_with_key_and_both_values(struct ranks *ranks)
+{
+    struct reshard_group *group = ranks_group(ranks);
+    struct schema schema;
+
+    if (open_schema(ranks, &schema, NONE, (uint64_t)ranks->size, (uint64_t)ranks->rank))
+        for (int twist = GROUPS_NONE + 1; ranks->size > 1 && twist < GROUP_TWISTS; twist++) {
+            const int victim = 1 + twist % (ranks->size - 1);
+            const bool mine = ranks->rank == victim;
+            struct reshard_groups *groups = NULL;
+            EXPECT(ranks, !reshard_groups_open(&groups));
+            EXPECT(ranks, !fill_groups(groups, mine ? (enum group_twist)twist : GROUPS_NONE));
+            refuse_groups(ranks, group, &schema, mine && twist == GROUPS_ABSENT ? NULL : groups,
+                          victim, (enum group_twist)twist);
+            reshard_groups_close(groups);
+        }
+    close_schema(&schema);
+    reshard_group_close(group);
+}
+
 int main(int argc, char **argv)
 {
     static const struct ranks_test tests[] = {
@@ -238,6 +366,8 @@ int main(int argc, char **argv)
         {"a layout for another world is refused by all",
          a_layout_for_another_world_is_refused_by_all},
         {"a state of another rank is refused by all", a_state_of_another_rank_is_refused_by_all},
+        {"groups that differ are named with key and both values",
+         groups_that_differ_are_named_with_key_and_both_values},
         {NULL, NULL},
     };
 

@@ -36,6 +36,48 @@ static enum reshard_status parse_number(const char *name, const char *text, int6
     return RESHARD_OK;
 }
 
+/* Variables by which launchers say how many ranks there are, or which of them this is. */
+static const struct launcher {
+    const char *variable;
+    bool is_rank; /* counted from 0, so that the world is larger by one at least */
+    bool of_mpi;  /* what starts MPI's ranks: one, if it says so */
+} launchers[] = {
+    {"PMI_SIZE", false, true},             /* MPICH's mpiexec; srun --mpi=pmi2 */
+    {"OMPI_COMM_WORLD_SIZE", false, true}, /* Open MPI's mpirun */
+    {"PMIX_RANK", true, false},            /* srun --mpi=pmix, prterun */
+    {"SLURM_STEP_NUM_TASKS", false, false},
+    {"WORLD_SIZE", false, false}, /* torchrun */
+};
+
+/* The ranks that a launcher's variable speaks of; 0 where it is not set, or says nothing. */
+static int64_t ranks_by(const struct launcher *launcher)
+{
+    const char *text = getenv(launcher->variable);
+    int64_t number;
+
+    if (!text || parse_number(launcher->variable, text, 0, INT32_MAX - 1, &number, NULL))
+        return 0;
+    return launcher->is_rank ? number + 1 : number;
+}
+
+bool environment_has_more(const char **variable, const char **value)
+{
+    const struct launcher *more = NULL;
+
+    for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
+        const int64_t ranks = ranks_by(&launchers[i]);
+        if (launchers[i].of_mpi && ranks == 1)
+            return false;
+        if (ranks > 1 && !more)
+            more = &launchers[i];
+    }
+    if (!more)
+        return false;
+    *variable = more->variable;
+    *value = getenv(more->variable);
+    return true;
+}
+
 /* A rank must be below its world's size, where both are given. */
 static enum reshard_status check_below(const char *name, int64_t value, const char *limit_name,
                                        int64_t limit, struct reshard_error *error)

@@ -1,13 +1,15 @@
 /*
- * The environment that launchers such as torchrun give a rank, as strings. The engine never reads
- * the process's own: simulated ranks share one. A helper fills the table from the process for
- * programs that run one rank in each.
+ * The environment that launchers such as torchrun give a rank, as strings. The engine does not read
+ * the process's own, which simulated ranks share: a helper fills the table from it for programs
+ * that run one rank in each. One question alone is asked of the process itself, by
+ * reshard_group_open() where MPI has started just one rank: whether a launcher has started more.
  */
 #ifndef RESHARD_ENVIRONMENT_H
 #define RESHARD_ENVIRONMENT_H
 
 #include "core/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -35,6 +37,10 @@ struct environment_values {
 
 /* Local. Borrow the six variables from the process's environment (getenv). */
 void reshard_environment_from_process(struct reshard_environment *out);
+
+/* Local. Whether a launcher of this process says that it has started more ranks than one: by which
+ * variable, and what it says, borrowed. Where the launcher of an MPI says that it is one, it is. */
+bool environment_has_more(const char **variable, const char **value);
 
 /* Local. Read and check each value by itself and against the others; EINVAL with the variable, its
  * value and what would be right. */

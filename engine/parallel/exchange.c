@@ -1,5 +1,6 @@
 #include "parallel/exchange.h"
 
+#include "core/argument.h"
 #include "core/digest.h"
 #include "core/pattern.h"
 #include "parallel/absence.h"
@@ -49,6 +50,14 @@ static enum reshard_status allocate(struct exchange *exchange)
                : RESHARD_ENOMEM;
 }
 
+static void release(struct exchange *exchange)
+{
+    free(exchange->wanted);
+    free(exchange->absent);
+    free(exchange->moves);
+    free(exchange->from);
+}
+
 /* The options, the same on all ranks. [collective] */
 static enum reshard_status agree_options(const struct exchange *exchange,
                                          struct reshard_error *error)
@@ -59,9 +68,10 @@ static enum reshard_status agree_options(const struct exchange *exchange,
 
     for (uint32_t i = 0; i < options->only_count; i++)
         only = digest_crc(only, options->only[i], strlen(options->only[i]) + 1);
-    const struct group_value values[] = {{(uint64_t)options->part, "the part to move"},
-                                         {options->budget, "the budget"},
-                                         {only, "what alone is to move"}};
+    const struct group_value values[] = {
+        {.value = (uint64_t)options->part, .what = "the part to move"},
+        {.value = options->budget, .what = "the budget"},
+        {.value = only, .what = "what alone is to move", .text = ""}};
     status = group_agree_values(exchange->group, values, sizeof values / sizeof *values, error);
     if (!status && options->part > RESHARD_PART_OPTIMIZER)
         status = reshard_error_set(error, RESHARD_EINVAL, "%d is no part of a state",
@@ -224,23 +234,29 @@ enum reshard_status reshard_exchange(struct reshard_group *group,
     struct exchange exchange = {.group = group,
                                 .source = source,
                                 .target = target,
-                                .options = options ? options : &defaults,
-                                .model = reshard_layout_model(reshard_state_layout(target))};
+                                .options = options ? options : &defaults};
     struct reshard_report sink;
     enum reshard_status status;
 
     reshard_error_clear(error);
-    status = reshard_group_agree(group, allocate(&exchange), error);
-    if (!status)
-        status = prepare(&exchange, error);
+    status = CHECK_ARGUMENTS(error, ARGUMENT(source), ARGUMENT(target),
+                             {"only", exchange.options->only, true, exchange.options->only_count});
+    if (!status) {
+        exchange.model = reshard_layout_model(reshard_state_layout(target));
+        status = allocate(&exchange);
+    }
+    status = group_begin(group, GROUP_EXCHANGE, status, error);
+    if (status) {
+        release(&exchange);
+        return status;
+    }
+    status = prepare(&exchange, error);
     if (!status)
         status = move(&exchange, report ? report : &sink, error);
     for (uint32_t t = 0; !status && t < reshard_model_tensor_count(exchange.model); t++)
         if (exchange.wanted[t])
             reshard_state_set_absent(target, t, exchange.absent[t]);
-    free(exchange.wanted);
-    free(exchange.absent);
-    free(exchange.moves);
-    free(exchange.from);
+    release(&exchange);
+    group_end(group);
     return status;
 }

@@ -1,9 +1,11 @@
 #include "parallel/group.h"
 
+#include "core/argument.h"
 #include "core/digest.h"
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,13 +19,21 @@ struct reshard_group {
     uint64_t local_rank;
     uint64_t local_world;
     uint32_t device;
+    enum group_operation operation; /* the one under way, if any is */
+    uint32_t depth;                 /* how many have begun and not ended: those within it, too */
+    uint32_t number;                /* of operations that have begun */
+    uint32_t agreements;            /* of the one under way */
+    bool is_broken;                 /* MPI has failed */
+    uint32_t closer;                /* 1 + the rank that closed the group while others did not */
 };
 
-static enum reshard_status mpi_failed(int code, const char *what, struct reshard_error *error)
+static enum reshard_status mpi_failed(struct reshard_group *group, int code, const char *what,
+                                      struct reshard_error *error)
 {
     char text[MPI_MAX_ERROR_STRING] = "";
     int length;
 
+    group->is_broken = true;
     MPI_Error_string(code, text, &length);
     return reshard_error_set(error, RESHARD_EMPI, "MPI cannot %s: %s", what, text);
 }
@@ -48,7 +58,7 @@ enum reshard_status group_allreduce(struct reshard_group *group, void *values, i
         if (code == MPI_SUCCESS)
             code = group->host->ops->wait(group->host, &request);
     }
-    return code == MPI_SUCCESS ? RESHARD_OK : mpi_failed(code, "reduce", error);
+    return code == MPI_SUCCESS ? RESHARD_OK : mpi_failed(group, code, "reduce", error);
 }
 
 static enum reshard_status broadcast_from(struct reshard_group *group, void *bytes, int count,
@@ -64,7 +74,7 @@ static enum reshard_status broadcast_from(struct reshard_group *group, void *byt
         if (code == MPI_SUCCESS)
             code = group->host->ops->wait(group->host, &request);
     }
-    return code == MPI_SUCCESS ? RESHARD_OK : mpi_failed(code, "broadcast", error);
+    return code == MPI_SUCCESS ? RESHARD_OK : mpi_failed(group, code, "broadcast", error);
 }
 
 enum reshard_status group_broadcast(struct reshard_group *group, void *bytes, uint64_t count,
@@ -96,7 +106,7 @@ enum reshard_status group_gather(struct reshard_group *group, const void *mine, 
         if (code == MPI_SUCCESS)
             code = group->host->ops->wait(group->host, &request);
     }
-    return code == MPI_SUCCESS ? RESHARD_OK : mpi_failed(code, "gather", error);
+    return code == MPI_SUCCESS ? RESHARD_OK : mpi_failed(group, code, "gather", error);
 }
 
 /* Wait for one request, as this host waits. */
@@ -124,7 +134,90 @@ enum reshard_status group_exchange(struct reshard_group *group, const struct gro
         later = finish(group, &outgoing);
         code = code == MPI_SUCCESS ? later : code;
     }
-    return code == MPI_SUCCESS ? RESHARD_OK : mpi_failed(code, "exchange", error);
+    return code == MPI_SUCCESS ? RESHARD_OK : mpi_failed(group, code, "exchange", error);
+}
+
+/* ---- which operation ------------------------------------------------------------------------- */
+
+/* Where a rank is: its operation, the number of it, and of the agreement in it, in one word. */
+enum { AGREEMENT_BITS = 24, NUMBER_BITS = 32 };
+
+static int64_t encode_place(const struct reshard_group *group)
+{
+    const uint64_t agreement = group->agreements & ((1u << AGREEMENT_BITS) - 1);
+
+    return (int64_t)((uint64_t)group->operation << (NUMBER_BITS + AGREEMENT_BITS) |
+                     (uint64_t)group->number << AGREEMENT_BITS | agreement);
+}
+
+static const char *operation_text(int64_t place)
+{
+    static const char *const texts[] = {
+        [GROUP_AGREEMENT] = "an agreement of the program's own",
+        [GROUP_SAVE] = "a save",
+        [GROUP_LOAD] = "a load",
+        [GROUP_EXCHANGE] = "an exchange",
+        [GROUP_MANIFEST_READ] = "the reading of a manifest",
+        [GROUP_LATEST_FIND] = "a search for the latest checkpoint",
+        [GROUP_DIGEST] = "a digest of its state",
+        [GROUP_CLOSE] = "the end of its group",
+    };
+
+    return texts[place >> (NUMBER_BITS + AGREEMENT_BITS)];
+}
+
+/* "3rd" and so on. */
+static const char *ending(uint32_t number)
+{
+    static const char *const endings[] = {"th", "st", "nd", "rd"};
+    const uint32_t last = number % 10;
+
+    return last > 3 || number / 10 % 10 == 1 ? "th" : endings[last];
+}
+
+static void print_place(int64_t place, int64_t other, char *text, size_t size)
+{
+    const uint32_t number = (uint32_t)(place >> AGREEMENT_BITS);
+    const size_t used = (size_t)snprintf(text, size, "%" PRIu32 "%s, %s", number, ending(number),
+                                         operation_text(place));
+
+    if (place >> AGREEMENT_BITS == other >> AGREEMENT_BITS)
+        snprintf(text + used, size - used, " (at its agreement %" PRId64 ")",
+                 place & ((1 << AGREEMENT_BITS) - 1));
+}
+
+/* Ranks are not at the same place: say at which the first one that is elsewhere is, and rank 0; and
+ * remember who has closed the group, for it has ended. [collective] */
+static enum reshard_status explain_places(struct reshard_group *group, int64_t place,
+                                          struct reshard_error *error)
+{
+    const bool closes = group->operation == GROUP_CLOSE;
+    int64_t first = place, other = place, word[2];
+    char there[128], here[128];
+    enum reshard_status status = broadcast_from(group, &first, (int)sizeof first, 0, error);
+    uint32_t rank;
+
+    if (status)
+        return status;
+    word[0] = place != first ? (int64_t)(UINT32_MAX - group->rank) : -1; /* the lowest such rank */
+    word[1] = closes ? (int64_t)(UINT32_MAX - group->rank) : -1;
+    status = group_allreduce(group, word, 2, MPI_INT64_T, MPI_MAX, error);
+    if (status)
+        return status;
+    rank = UINT32_MAX - (uint32_t)word[0];
+    status = broadcast_from(group, &other, (int)sizeof other, (int)rank, error);
+    if (status)
+        return status;
+    if (word[1] >= 0)
+        group->closer = 1 + UINT32_MAX - (uint32_t)word[1];
+    print_place(other, first, there, sizeof there);
+    print_place(first, other, here, sizeof here);
+    reshard_error_clear(error);
+    return reshard_error_set(error, RESHARD_EMISMATCH,
+                             "the ranks do not do the same: rank %" PRIu32
+                             " is in its operation %s, and rank 0 in its %s. Every rank must call "
+                             "the same functions of a group in the same order",
+                             rank, there, here);
 }
 
 /* ---- agreement ------------------------------------------------------------------------------- */
@@ -143,30 +236,22 @@ static int64_t encode_outcome(enum reshard_status status, uint64_t rank)
     return (int64_t)((uint64_t)status << 32 | (UINT32_MAX - rank));
 }
 
-enum reshard_status reshard_group_agree(struct reshard_group *group, enum reshard_status mine,
-                                        struct reshard_error *error)
+/* The worst outcome of all ranks is everybody's: whose it is says what went wrong. [collective] */
+static enum reshard_status take_worst(struct reshard_group *group, int64_t largest, bool is_all,
+                                      struct reshard_error *error)
 {
-    const enum reshard_status own = known_status(mine);
+    const enum reshard_status agreed = (enum reshard_status)(largest >> 32);
+    const int root = (int)(UINT32_MAX - (uint32_t)(largest & UINT32_MAX));
     struct reshard_error worst = RESHARD_ERROR_INIT;
-    /* The largest outcome, and the largest of the negated ones: the smallest. */
-    int64_t outcome[2] = {encode_outcome(own, group->rank), -(int64_t)own};
-    enum reshard_status status, agreed;
-    int root;
+    enum reshard_status status;
 
-    status = group_allreduce(group, outcome, 2, MPI_INT64_T, MPI_MAX, error);
-    if (status)
-        return status;
-    agreed = (enum reshard_status)(outcome[0] >> 32);
-    if (agreed == RESHARD_OK)
-        return RESHARD_OK;
-    root = (int)(UINT32_MAX - (uint32_t)(outcome[0] & UINT32_MAX));
     if (group->rank == (uint64_t)root) {
         if (error)
             worst = *error;
         worst.status = agreed;
         if (worst.text[0] == '\0')
             reshard_error_append(&worst, "%s", reshard_status_text(agreed));
-        if (-outcome[1] != (int64_t)agreed)
+        if (!is_all)
             reshard_error_prefix(&worst, "rank %d", root);
     }
     status = broadcast_from(group, &worst, (int)sizeof worst, root, error);
@@ -177,22 +262,107 @@ enum reshard_status reshard_group_agree(struct reshard_group *group, enum reshar
     return agreed;
 }
 
-/* Say who differs, where it is known that somebody does. */
+/* One reduction: the outcomes, and where in which operation each rank is. [collective] */
+static enum reshard_status agree(struct reshard_group *group, enum reshard_status mine,
+                                 struct reshard_error *error)
+{
+    const enum reshard_status own = known_status(mine);
+    const int64_t place = encode_place(group);
+    /* The largest outcome, and the largest of the negated ones: the smallest. Places likewise. */
+    int64_t word[4] = {encode_outcome(own, group->rank), -(int64_t)own, place, -place};
+    enum reshard_status status;
+
+    group->agreements++;
+    status = group_allreduce(group, word, 4, MPI_INT64_T, MPI_MAX, error);
+    if (status)
+        return status;
+    if (word[2] != -word[3])
+        return explain_places(group, place, error);
+    if (word[0] >> 32 == RESHARD_OK)
+        return RESHARD_OK;
+    return take_worst(group, word[0], -word[1] == word[0] >> 32, error);
+}
+
+enum reshard_status group_begin(struct reshard_group *group, enum group_operation operation,
+                                enum reshard_status mine, struct reshard_error *error)
+{
+    enum reshard_status status = CHECK_ARGUMENTS(error, ARGUMENT(group));
+
+    if (status)
+        return status;
+    if (group->closer) {
+        reshard_error_clear(error);
+        return reshard_error_set(error, RESHARD_EMISMATCH,
+                                 "the group has ended: rank %" PRIu32 " has closed it",
+                                 group->closer - 1);
+    }
+    if (group->depth++ == 0) {
+        group->operation = operation;
+        group->number++;
+        group->agreements = 0;
+    }
+    status = agree(group, mine, error);
+    if (status)
+        group_end(group);
+    return status;
+}
+
+void group_end(struct reshard_group *group)
+{
+    group->depth--;
+}
+
+enum reshard_status reshard_group_agree(struct reshard_group *group, enum reshard_status mine,
+                                        struct reshard_error *error)
+{
+    enum reshard_status status;
+
+    if (group && group->depth > 0)
+        return agree(group, mine, error);
+    status = group_begin(group, GROUP_AGREEMENT, mine, error);
+    if (!status)
+        group_end(group);
+    return status;
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+enum { VALUE_TEXT_MAX = 256 };
+
+struct said {
+    uint64_t value;
+    char text[VALUE_TEXT_MAX];
+};
+
+static struct said said_of(const struct group_value *value)
+{
+    struct said said = {.value = value->value};
+
+    if (value->text)
+        snprintf(said.text, sizeof said.text, "%.*s", VALUE_TEXT_MAX - 1, value->text);
+    else
+        snprintf(said.text, sizeof said.text, "%" PRIu64, value->value);
+    return said;
+}
+
+/* Say who differs, where it is known that somebody does. [collective] */
 static enum reshard_status explain_value(struct reshard_group *group,
-                                         const struct group_value *mine,
+                                         const struct group_value *value,
                                          struct reshard_error *error)
 {
     struct reshard_error text = RESHARD_ERROR_INIT;
-    uint64_t first = mine->value;
+    const struct said mine = said_of(value);
+    struct said first = mine;
     enum reshard_status status = group_broadcast(group, &first, sizeof first, error);
 
     if (status)
         return status;
-    if (mine->value != first)
+    if (mine.value != first.value) {
         status =
-            reshard_error_set(&text, RESHARD_EMISMATCH,
-                              "%s differs from rank 0's (%016" PRIx64 ", there %016" PRIx64 ")",
-                              mine->what, mine->value, first);
+            reshard_error_set(&text, RESHARD_EMISMATCH, "%s differs from rank 0's", value->what);
+        if (strcmp(mine.text, first.text) != 0)
+            reshard_error_append(&text, " ('%s', there '%s')", mine.text, first.text);
+    }
     status = reshard_group_agree(group, status, &text);
     return status ? reshard_error_set(error, status, "%s", text.text) : RESHARD_OK;
 }
@@ -211,7 +381,8 @@ enum reshard_status group_agree_values(struct reshard_group *group,
     status = group_allreduce(group, extremes, (int)(2 * count), MPI_UINT64_T, MPI_MAX, error);
     for (size_t i = 0; !status && i < count; i++)
         if (extremes[2 * i] != ~extremes[2 * i + 1])
-            status = explain_value(group, &values[i], error);
+            status =
+                (values[i].explain ? values[i].explain : explain_value)(group, &values[i], error);
     return status;
 }
 
@@ -236,7 +407,7 @@ static enum reshard_status place_on_node(struct reshard_group *group, struct res
     code = MPI_Comm_split_type(group->comm, MPI_COMM_TYPE_SHARED, (int)group->rank, MPI_INFO_NULL,
                                &node);
     if (code != MPI_SUCCESS)
-        return mpi_failed(code, "find the ranks of a node", error);
+        return mpi_failed(group, code, "find the ranks of a node", error);
     MPI_Comm_rank(node, &rank);
     MPI_Comm_size(node, &size);
     MPI_Comm_free(&node);
@@ -288,6 +459,38 @@ static enum reshard_status read_environment(struct reshard_group *group,
     return status;
 }
 
+/* The first line of what MPI says that it is. */
+static void print_library(char *text)
+{
+    int length = 0;
+
+    MPI_Get_library_version(text, &length);
+    text[length] = '\0';
+    text[strcspn(text, "\t\r\n,")] = '\0';
+}
+
+/* A rank that is alone for MPI, and of several for its launcher, is one of several that all think
+ * so. */
+static enum reshard_status check_alone(const struct reshard_group *group,
+                                       const struct reshard_group_options *options,
+                                       struct reshard_error *error)
+{
+    char library[MPI_MAX_LIBRARY_VERSION_STRING + 1];
+    const char *variable, *value;
+
+    if ((options && options->allow_singleton) || !group->host->ops->started ||
+        group->host->ops->started(group->host) != 1 || !environment_has_more(&variable, &value))
+        return RESHARD_OK;
+    print_library(library);
+    return reshard_error_set(
+        error, RESHARD_EMISMATCH,
+        "MPI has started this one rank, but %s is %s: was the program started by the launcher of "
+        "another MPI? It is linked with %.60s: start it with that MPI's own mpiexec "
+        "(mpiexec.mpich, mpirun.openmpi), or with srun --mpi=pmi2 or --mpi=pmix; a program that "
+        "means to be alone sets allow_singleton",
+        variable, value, library);
+}
+
 static enum reshard_status agree_on_master(struct reshard_group *group,
                                            const struct reshard_environment *environment,
                                            struct reshard_error *error)
@@ -295,11 +498,17 @@ static enum reshard_status agree_on_master(struct reshard_group *group,
     const char *addr = environment->master_addr ? environment->master_addr : "";
     const char *port = environment->master_port ? environment->master_port : "";
     const struct group_value values[] = {
-        {digest_crc(0, addr, strlen(addr) + 1), "MASTER_ADDR"},
-        {digest_crc(0, port, strlen(port) + 1), "MASTER_PORT"},
+        {.value = digest_crc(0, addr, strlen(addr) + 1), .what = "MASTER_ADDR", .text = addr},
+        {.value = digest_crc(0, port, strlen(port) + 1), .what = "MASTER_PORT", .text = port},
     };
 
     return group_agree_values(group, values, 2, error);
+}
+
+static void discard(struct reshard_group *group)
+{
+    MPI_Comm_free(&group->comm);
+    free(group);
 }
 
 enum reshard_status reshard_group_open(struct reshard_group **out, MPI_Comm comm,
@@ -313,19 +522,25 @@ enum reshard_status reshard_group_open(struct reshard_group **out, MPI_Comm comm
     enum reshard_status status;
     int rank = 0, size = 1, code;
 
-    *out = NULL;
+    if (out)
+        *out = NULL;
     reshard_error_clear(error);
+    if (comm == MPI_COMM_NULL)
+        return reshard_error_set(error, RESHARD_EINVAL, "the communicator is MPI_COMM_NULL");
     opening.host = options && options->host ? options->host : reshard_host_real();
     code = MPI_Comm_dup(comm, &opening.comm);
     if (code != MPI_SUCCESS)
-        return mpi_failed(code, "duplicate the communicator", error);
+        return mpi_failed(&opening, code, "duplicate the communicator", error);
     MPI_Comm_set_errhandler(opening.comm, MPI_ERRORS_RETURN);
     MPI_Comm_rank(opening.comm, &rank);
     MPI_Comm_size(opening.comm, &size);
     opening.rank = (uint64_t)rank;
     opening.world = (uint64_t)size;
     group = malloc(sizeof *group);
-    status = reshard_group_agree(&opening, group ? RESHARD_OK : RESHARD_ENOMEM, error);
+    status = CHECK_ARGUMENTS(error, ARGUMENT(out));
+    if (!status)
+        status = check_alone(&opening, options, error);
+    status = reshard_group_agree(&opening, status || group ? status : RESHARD_ENOMEM, error);
     if (status) {
         MPI_Comm_free(&opening.comm);
         free(group);
@@ -338,9 +553,10 @@ enum reshard_status reshard_group_open(struct reshard_group **out, MPI_Comm comm
     if (!status)
         status = agree_on_master(group, environment, error);
     if (status) {
-        reshard_group_close(group);
+        discard(group);
         return status;
     }
+    group->number = 0; /* what was agreed on here is no operation of the group's */
     group->device =
         (uint32_t)(group->local_rank %
                    (options && options->devices ? options->devices : group->local_world));
@@ -352,8 +568,10 @@ void reshard_group_close(struct reshard_group *group)
 {
     if (!group)
         return;
-    MPI_Comm_free(&group->comm);
-    free(group);
+    /* Who does something else is told; the group ends in any case. */
+    if (!group->is_broken && !group_begin(group, GROUP_CLOSE, RESHARD_OK, NULL))
+        group_end(group);
+    discard(group);
 }
 
 uint64_t reshard_group_rank(const struct reshard_group *group)

@@ -33,6 +33,9 @@ struct reshard_host_ops {
     int (*wait)(struct reshard_host *host, MPI_Request *request);
     /* Account for work on that many bytes. NULL: work takes its own time. */
     void (*charge)(struct reshard_host *host, enum reshard_work work, uint64_t bytes);
+    /* How many ranks MPI has started in all. NULL: what the process's environment says of that is
+     * not of these ranks, since they are simulated in it. */
+    uint64_t (*started)(struct reshard_host *host);
     /* A phase of an operation ended, having moved that many bytes. NULL: nobody listens. */
     void (*phase)(struct reshard_host *host, const char *verb, const char *phase, uint64_t bytes);
     /* Wait before attempt `attempt` + 2 at what another rank has done to storage and this rank
@@ -49,7 +52,7 @@ struct reshard_host {
     const struct reshard_host_ops *ops;
 };
 
-/* Reality; stateless, shared by all. */
+/* Reality; stateless, shared by all. Hosts of one's own that are real can take its operations. */
 struct reshard_host *reshard_host_real(void);
 
 /* EIO when the kernel has none. At most 256 bytes. */

@@ -1,5 +1,6 @@
 #include "parallel/latest.h"
 
+#include "core/argument.h"
 #include "core/manifest.h"
 
 #include <inttypes.h>
@@ -230,12 +231,19 @@ enum reshard_status reshard_latest_find(struct reshard_group *group, struct stor
                                         const char *root, struct reshard_latest *out,
                                         struct reshard_error *error)
 {
-    enum reshard_status status = RESHARD_OK;
+    enum reshard_status status;
 
     reshard_error_clear(error);
+    status = CHECK_ARGUMENTS(error, ARGUMENT(root), ARGUMENT(out));
+    status = group_begin(group, GROUP_LATEST_FIND, status, error);
+    if (status)
+        return status;
     *out = (struct reshard_latest){.name = ""};
     if (reshard_group_rank(group) == 0)
         status = find_latest(store ? store : store_posix(), root, out, error);
     status = reshard_group_agree(group, status, error);
-    return status ? status : group_broadcast(group, out, sizeof *out, error);
+    if (!status)
+        status = group_broadcast(group, out, sizeof *out, error);
+    group_end(group);
+    return status;
 }

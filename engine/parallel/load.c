@@ -1,5 +1,6 @@
 #include "parallel/load.h"
 
+#include "core/argument.h"
 #include "core/digest.h"
 #include "core/groups_match.h"
 #include "core/plan.h"
@@ -9,6 +10,7 @@
 #include "parallel/schema.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* One load on its way. */
@@ -65,20 +67,28 @@ enum reshard_status reshard_manifest_read(struct reshard_group *group, struct st
                                           const char *directory, struct manifest *out,
                                           struct reshard_error *error)
 {
-    char *path = store_path(directory, MANIFEST_FILE), *text = NULL;
-    enum reshard_status status =
-        reshard_group_agree(group, path ? RESHARD_OK : RESHARD_ENOMEM, error);
+    char *path = directory ? store_path(directory, MANIFEST_FILE) : NULL, *text = NULL;
+    enum reshard_status status;
     uint64_t bytes;
 
-    *out = (struct manifest)MANIFEST_INIT;
-    if (!status)
-        status = read_text(group, store ? store : store_posix(), path, &text, &bytes, error);
+    reshard_error_clear(error);
+    if (out)
+        *out = (struct manifest)MANIFEST_INIT;
+    status = CHECK_ARGUMENTS(error, ARGUMENT(directory), ARGUMENT(out));
+    status =
+        group_begin(group, GROUP_MANIFEST_READ, status || path ? status : RESHARD_ENOMEM, error);
+    if (status) {
+        free(path);
+        return status;
+    }
+    status = read_text(group, store ? store : store_posix(), path, &text, &bytes, error);
     if (!status)
         status = reshard_group_agree(group, manifest_decode(out, text, bytes, path, error), error);
     if (status)
         manifest_release(out);
     free(text);
     free(path);
+    group_end(group);
     return status;
 }
 
@@ -470,18 +480,25 @@ static enum reshard_status agree_options(struct load *load, struct reshard_error
 {
     const struct reshard_load_options *options = load->options;
     const double rates[] = {options->storage_rate, options->network_rate};
+    const struct schema_list groups = schema_list_groups(options->groups);
+    char text[64];
     const struct group_value values[] = {
-        {(uint64_t)options->part, "the part to load"},
-        {match_options_hash(&options->match), "what the load is lenient about"},
-        {(uint64_t)options->reading, "the way to read"},
-        {digest_crc(0, rates, sizeof rates), "the rates to expect"},
-        {options->budget, "the budget"},
-        {options->groups ? reshard_groups_hash(options->groups) : 0,
-         "what the param groups to fill hold"},
+        {.value = (uint64_t)options->part, .what = "the part to load"},
+        {.value = match_options_hash(&options->match),
+         .what = "what the load is lenient about",
+         .text = ""},
+        {.value = (uint64_t)options->reading, .what = "the way to read"},
+        {.value = digest_crc(0, rates, sizeof rates), .what = "the rates to expect", .text = text},
+        {.value = options->budget, .what = "the budget"},
+        {.value = options->groups ? reshard_groups_hash(options->groups) : 0,
+         .what = "what the param groups to fill hold",
+         .explain = schema_explain,
+         .of = &groups},
     };
-    enum reshard_status status =
-        group_agree_values(load->group, values, sizeof values / sizeof *values, error);
+    enum reshard_status status;
 
+    snprintf(text, sizeof text, "%.17g and %.17g", rates[0], rates[1]);
+    status = group_agree_values(load->group, values, sizeof values / sizeof *values, error);
     if (!status && options->part > RESHARD_PART_OPTIMIZER)
         status = reshard_error_set(error, RESHARD_EINVAL, "%d is no part of a state",
                                    (int)options->part);
@@ -539,8 +556,6 @@ enum reshard_status reshard_load(struct reshard_group *group, struct reshard_sta
     static const struct reshard_load_options defaults = {0};
     struct load load = {.group = group,
                         .state = state,
-                        .layout = reshard_state_layout(state),
-                        .model = reshard_layout_model(reshard_state_layout(state)),
                         .directory = directory,
                         .options = options ? options : &defaults,
                         .manifest = MANIFEST_INIT,
@@ -549,6 +564,14 @@ enum reshard_status reshard_load(struct reshard_group *group, struct reshard_sta
     enum reshard_status status;
 
     reshard_error_clear(error);
+    status = CHECK_ARGUMENTS(error, ARGUMENT(state), ARGUMENT(directory));
+    if (!status)
+        status = match_check_options(&load.options->match, error);
+    status = group_begin(group, GROUP_LOAD, status, error);
+    if (status)
+        return status;
+    load.layout = reshard_state_layout(state);
+    load.model = reshard_layout_model(load.layout);
     load.store = load.options->store ? load.options->store : store_posix();
     status = run(&load, report, error);
 
@@ -561,5 +584,6 @@ enum reshard_status reshard_load(struct reshard_group *group, struct reshard_sta
     free(load.chosen);
     free(load.absent);
     free(load.contribution);
+    group_end(group);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "parallel/proof.h"
 
+#include "core/argument.h"
 #include "parallel/absence.h"
 
 #include "core/digest.h"
@@ -280,19 +281,38 @@ enum reshard_status proof_digest(struct reshard_group *group, const struct resha
     return status;
 }
 
+/* Room for marks of what is chosen and of what is absent. Local. */
+static enum reshard_status make_marks(const struct reshard_state *state, enum reshard_part part,
+                                      bool **out, struct reshard_error *error)
+{
+    const struct reshard_model *model = reshard_layout_model(reshard_state_layout(state));
+
+    *out = calloc(2 * ((size_t)reshard_model_tensor_count(model) + 1), sizeof **out);
+    return *out ? reshard_state_check(state, part, error) : RESHARD_ENOMEM;
+}
+
 enum reshard_status reshard_state_digest(struct reshard_group *group,
                                          const struct reshard_state *state, enum reshard_part part,
                                          uint64_t *digest, struct reshard_error *error)
 {
-    const struct reshard_model *model = reshard_layout_model(reshard_state_layout(state));
-    const uint32_t tensors = reshard_model_tensor_count(model);
-    bool *chosen = calloc(2 * ((size_t)tensors + 1), sizeof *chosen);
-    bool *const absent = chosen ? chosen + tensors + 1 : NULL;
-    enum reshard_status status = chosen ? reshard_state_check(state, part, error) : RESHARD_ENOMEM;
+    const struct reshard_model *model;
+    bool *chosen = NULL, *absent;
+    enum reshard_status status;
+    uint32_t tensors;
 
-    status = reshard_group_agree(group, status, error);
+    reshard_error_clear(error);
+    status = CHECK_ARGUMENTS(error, ARGUMENT(state), ARGUMENT(digest));
     if (!status)
-        status = absence_agree(group, state, absent, error);
+        status = make_marks(state, part, &chosen, error);
+    status = group_begin(group, GROUP_DIGEST, status, error);
+    if (status) {
+        free(chosen);
+        return status;
+    }
+    model = reshard_layout_model(reshard_state_layout(state));
+    tensors = reshard_model_tensor_count(model);
+    absent = chosen + tensors + 1;
+    status = absence_agree(group, state, absent, error);
     for (uint32_t t = 0; !status && t < tensors; t++) {
         const bool wanted = reshard_part_has(part, reshard_model_tensor(model, t));
         chosen[t] = wanted && !absent[t];
@@ -302,5 +322,6 @@ enum reshard_status reshard_state_digest(struct reshard_group *group,
     if (!status)
         status = proof_digest(group, state, chosen, digest, error);
     free(chosen);
+    group_end(group);
     return status;
 }

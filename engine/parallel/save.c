@@ -1,5 +1,6 @@
 #include "parallel/save.h"
 
+#include "core/argument.h"
 #include "core/commit.h"
 #include "core/index.h"
 #include "core/leftover.h"
@@ -181,12 +182,16 @@ static enum reshard_status check_call(struct save *save, const char *directory,
 static enum reshard_status agree_options(const struct save *save, struct reshard_error *error)
 {
     const struct reshard_save_options *options = save->options;
+    const struct schema_list groups = schema_list_groups(options->groups);
     const struct group_value values[] = {
-        {options->step, "the step to save"},
-        {(uint64_t)options->replicas, "the policy for replicas"},
-        {options->groups ? reshard_groups_hash(options->groups) : 0,
-         "what the param groups to save hold"},
-        {notes_hash(options->note, options->note_count), "what the notes to save say"}};
+        {.value = options->step, .what = "the step to save"},
+        {.value = (uint64_t)options->replicas, .what = "the policy for replicas"},
+        {.value = options->groups ? reshard_groups_hash(options->groups) : 0,
+         .what = "what the param groups to save hold",
+         .explain = schema_explain,
+         .of = &groups},
+        {.value = notes_hash(options->note, options->note_count),
+         .what = "what the notes to save say"}};
 
     return group_agree_values(save->group, values, sizeof values / sizeof *values, error);
 }
@@ -485,6 +490,10 @@ enum reshard_status reshard_save(struct reshard_group *group, const struct resha
     enum reshard_status status;
 
     reshard_error_clear(error);
+    status = CHECK_ARGUMENTS(error, ARGUMENT(state), ARGUMENT(directory));
+    status = group_begin(group, GROUP_SAVE, status, error);
+    if (status)
+        return status;
     store_counted_init(&save.counted, save.options->store ? save.options->store : store_posix());
     save.store = &save.counted.store;
     status = prepare(&save, directory, error);
@@ -505,5 +514,6 @@ enum reshard_status reshard_save(struct reshard_group *group, const struct resha
     free(save.absent);
     free(save.digest);
     staging_close(&save.staging);
+    group_end(group);
     return status;
 }
