@@ -36,6 +36,7 @@ extern const struct cli_command cli_check;
 extern const struct cli_command cli_inspect;
 extern const struct cli_command cli_verify;
 extern const struct cli_command cli_prune;
+extern const struct cli_command cli_index;
 
 /* "reshard: error: …" and a newline to standard error; returns `status`, for the caller to return.
  */

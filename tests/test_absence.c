@@ -236,20 +236,27 @@ static void check_files(struct ranks *ranks, const char *path, const struct mani
     const uint32_t tensors = reshard_model_tensor_count(manifest->model);
     uint64_t elements[TENSORS_MAX] = {0}, wrong = 0;
 
+    struct reshard_layout *layout = NULL;
+
+    EXPECT(ranks, !reshard_layout_open(&layout, manifest->model, &manifest->layout, NULL));
     for (uint64_t f = 0; f < manifest->file_count; f++) {
         char *name = store_path(path, manifest->file[f].name);
         struct container container = CONTAINER_INIT;
+        struct store_file *file = NULL;
         struct reshard_error error = RESHARD_ERROR_INIT;
-        EXPECT_STATUS(ranks,
-                      container_read(&container, store_posix(), name, manifest->file[f].bytes,
-                                     manifest->model, &error),
-                      RESHARD_OK, &error);
+        EXPECT_STATUS(ranks, store_open(store_posix(), name, STORE_READ, &file, &error), RESHARD_OK,
+                      &error);
+        EXPECT_STATUS(
+            ranks, container_read(&container, file, manifest, &manifest->file[f], layout, &error),
+            RESHARD_OK, &error);
         EXPECT(ranks, container.pieces.count > 0);
         for (uint64_t p = 0; p < container.pieces.count; p++)
             elements[container.pieces.piece[p].tensor] += container.pieces.piece[p].count;
         container_release(&container);
+        EXPECT(ranks, !store_close(file, NULL));
         free(name);
     }
+    reshard_layout_close(layout);
     for (uint32_t t = 0; t < tensors; t++)
         wrong += elements[t] !=
                  (manifest->absent[t] ? 0 : reshard_model_tensor(manifest->model, t)->count);
@@ -343,9 +350,11 @@ static void a_checkpoint_records_absence_and_a_load_brings_it_along(struct ranks
         char path[320];
         (void)snprintf(path, sizeof path, "%s/saved-%d", ranks->scratch, round);
         if (open_bench(&bench, group, ranks, &random, round % 6 == 0) &&
-            EXPECT_STATUS(
-                ranks, reshard_save(bench.group, bench.source.state, path, NULL, &report, &error),
-                RESHARD_OK, &error)) {
+            EXPECT_STATUS(ranks,
+                          reshard_save(bench.group, bench.source.state, path,
+                                       &(struct reshard_save_options){.index = true}, &report,
+                                       &error),
+                          RESHARD_OK, &error)) {
             EXPECT(ranks, side_changed(&bench.source, bench.image) == 0);
             check_checkpoint(ranks, &bench, path, &report);
             if (EXPECT_STATUS(

@@ -155,7 +155,8 @@ struct image {
     char path[PATH_BYTES + 64];
     uint64_t writer, bytes;
     unsigned char *data;
-    struct container container;
+    struct trailer trailer;
+    struct arena_pieces pieces;
 };
 
 static void image_open(struct image *image, const struct bench *bench, uint64_t writer)
@@ -163,15 +164,16 @@ static void image_open(struct image *image, const struct bench *bench, uint64_t 
     image->writer = writer;
     path_of(image->path, bench->copy, writer);
     image->data = (unsigned char *)read_whole(image->path, &image->bytes);
-    if (container_read(&image->container, store_posix(), image->path, image->bytes, bench->model,
-                       NULL))
+    if (trailer_decode(&image->trailer, image->data + image->bytes - TRAILER_BYTES, image->path,
+                       NULL) ||
+        arena_pieces_of(&image->pieces, bench->layout, writer, NULL))
         abort();
 }
 
 static void image_close(struct image *image)
 {
     write_whole(image->path, (char *)image->data, image->bytes);
-    container_release(&image->container);
+    arena_pieces_release(&image->pieces);
     free(image->data);
 }
 
@@ -204,19 +206,17 @@ static void set_seal(struct manifest *manifest, const void *context)
 
     for (uint64_t i = 0; i < manifest->file_count; i++)
         if (manifest->file[i].writer == image->writer)
-            manifest->file[i].seal = image->container.seal;
+            manifest->file[i].seal = image->trailer.seal;
 }
 
-/* Seal the tables anew, in the file and in the manifest, and write the file. */
+/* Make the tables' CRC and the seal right, in the file and in the manifest, and write the file. */
 static void image_reseal(struct image *image, const struct bench *bench)
 {
-    const struct container_offsets *at = &image->container.offsets;
-    uint64_t crc = digest_crc(0, image->data + at->tensors, at->tensors_bytes);
+    const struct container_offsets *at = &image->trailer.offsets;
 
-    crc = digest_crc(crc, image->data + at->pieces, at->pieces_bytes);
-    image->container.seal = crc;
-    for (int i = 0; i < 8; i++)
-        image->data[at->seal + (uint64_t)i] = (unsigned char)(crc >> 8 * i);
+    image->trailer.tables_crc =
+        digest_crc(0, image->data + at->tensors, at->tensors_bytes + at->pieces_bytes);
+    trailer_encode(&image->trailer, image->data + at->trailer);
     change_manifest(bench, set_seal, image);
     image_close(image);
 }
@@ -241,8 +241,8 @@ static void exchange_two_arenas(struct bench *bench)
     image_open(&first, bench, 1);
     image_open(&second, bench, 2);
     for (uint64_t i = 0; i < ARENA_ALIGNMENT; i++) {
-        unsigned char *a = first.data + first.container.offsets.arena[RESHARD_DTYPE_F32] + i;
-        unsigned char *b = second.data + second.container.offsets.arena[RESHARD_DTYPE_F32] + i;
+        unsigned char *a = first.data + first.trailer.offsets.arena[RESHARD_DTYPE_F32] + i;
+        unsigned char *b = second.data + second.trailer.offsets.arena[RESHARD_DTYPE_F32] + i;
         const unsigned char byte = *a;
         *a = *b;
         *b = byte;
@@ -258,7 +258,7 @@ static void end_one_row_later(struct bench *bench)
     struct image image;
 
     image_open(&image, bench, 1);
-    image.data[image.container.offsets.pieces + PIECE_END]++;
+    image.data[image.trailer.offsets.pieces + PIECE_END]++;
     image_reseal(&image, bench);
 }
 
@@ -345,9 +345,9 @@ static void flip_an_arena_bit(struct bench *bench)
     uint64_t begin, end;
 
     image_open(&image, bench, 1);
-    piece = &image.container.pieces.piece[0];
+    piece = &image.pieces.piece[0];
     dtype = reshard_model_tensor(bench->model, piece->tensor)->dtype;
-    begin = image.container.offsets.arena[dtype] + piece->offset * reshard_dtype_bytes(dtype);
+    begin = image.trailer.offsets.arena[dtype] + piece->offset * reshard_dtype_bytes(dtype);
     end = begin + piece->count * reshard_dtype_bytes(dtype);
     image.data[end - 1] ^= 0x80;
     snprintf(bench->expected, sizeof bench->expected, "bytes %" PRIu64 " to %" PRIu64, begin, end);
@@ -359,7 +359,7 @@ static void flip_a_tensors_bit(struct bench *bench)
     struct image image;
 
     image_open(&image, bench, 1);
-    image.data[image.container.offsets.tensors] ^= 1;
+    image.data[image.trailer.offsets.tensors] ^= 1;
     image_close(&image);
 }
 
@@ -368,7 +368,7 @@ static void flip_a_pieces_bit(struct bench *bench)
     struct image image;
 
     image_open(&image, bench, 1);
-    image.data[image.container.offsets.pieces + PIECE_ROW - 1] ^= 0x10;
+    image.data[image.trailer.offsets.pieces + PIECE_ROW - 1] ^= 0x10;
     image_close(&image);
 }
 
@@ -377,7 +377,7 @@ static void flip_a_seal_bit(struct bench *bench)
     struct image image;
 
     image_open(&image, bench, 1);
-    image.data[image.container.offsets.seal + 7] ^= 0x10;
+    image.data[image.bytes - 1] ^= 0x10;
     image_close(&image);
 }
 
@@ -388,8 +388,8 @@ static void relabel_bf16_as_f16(struct bench *bench)
     unsigned char *row, *end;
 
     image_open(&image, bench, 1);
-    row = image.data + image.container.offsets.tensors;
-    end = row + image.container.offsets.tensors_bytes;
+    row = image.data + image.trailer.offsets.tensors;
+    end = row + image.trailer.offsets.tensors_bytes;
     while (row + 4 <= end && memcmp(row, "bf16", 4) != 0)
         row++;
     memcpy(row, "f16", 4);
@@ -502,8 +502,9 @@ static void faults_are_named_where_all_files_look_alike(struct ranks *ranks)
         FAULT(end_one_row_later, EFORMAT, "rank-00001.h5", "'weight'"),
         FAULT(take_a_file_of_another_step, EFORMAT, "rank-00001.h5", "training step 7"),
         FAULT(take_a_file_of_another_save, EFORMAT, "rank-00001.h5", "of another save"),
-        FAULT(relabel_bf16_as_f16, EFORMAT, "rank-00001.h5", "'bias' is f16"),
-        FAULT(claim_another_mesh, EFORMAT, "rank-0000", "'weight'"),
+        FAULT(relabel_bf16_as_f16, EFORMAT, "rank-00001.h5",
+              "/tensors row 1 must be of tensor 'bias', bf16"),
+        FAULT(claim_another_mesh, EFORMAT, "rank-0000", "the layout makes"),
     };
     const struct reshard_layout_options options = {.kind = RESHARD_LAYOUT_FSDP2,
                                                    .shard = (uint64_t)ranks->size};
@@ -525,11 +526,11 @@ static void faults_are_named_in_a_model_of_every_kind(struct ranks *ranks)
         FAULT(put_a_pipe_for_a_file, EFORMAT, "rank-00001.h5", ""),
         FAULT(remove_the_manifest, ENOENT, MANIFEST_FILE, ""),
         FAULT(flip_an_arena_bit, EDIGEST, "rank-00001.h5", "tensor 'embed.weight'"),
-        FAULT(flip_a_tensors_bit, EFORMAT, "rank-00001.h5", "/seal"),
-        FAULT(flip_a_pieces_bit, EFORMAT, "rank-00001.h5", "/seal"),
-        FAULT(flip_a_seal_bit, EFORMAT, "rank-00001.h5", "/seal"),
-        FAULT(claim_another_mesh, EFORMAT, "rank-0000", "tensor '"),
-        FAULT(claim_another_layout, EFORMAT, "rank-0000", "tensor '"),
+        FAULT(flip_a_tensors_bit, EFORMAT, "rank-00001.h5", "/tensors and /pieces are damaged"),
+        FAULT(flip_a_pieces_bit, EFORMAT, "rank-00001.h5", "/tensors and /pieces are damaged"),
+        FAULT(flip_a_seal_bit, EFORMAT, "rank-00001.h5", "its trailer is damaged"),
+        FAULT(claim_another_mesh, EFORMAT, "rank-0000", "the layout makes"),
+        FAULT(claim_another_layout, EFORMAT, "rank-0000", "the layout makes"),
         FAULT(claim_another_digest, EDIGEST, "", "tensor 'embed.weight'"),
     };
     const struct reshard_layout_options options = {.kind = RESHARD_LAYOUT_FSDP1,

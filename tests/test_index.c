@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TOKEN "00112233445566778899aabbccddeeff"
+
 enum { RANKS = 8, STEP = 3, TENSORS_MAX = 64 };
 
 static char *folder;
@@ -92,10 +94,11 @@ static void write_rank(uint64_t rank)
     struct arena_pieces pieces;
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct manifest_file *const file = &files[manifest.file_count];
-    const struct container_identity identity = {STEP, rank, RANKS};
+    struct container_identity identity = {.step = STEP, .writer = rank, .world = RANKS};
     ck_assert_int_eq(arena_pieces_of(&pieces, layout, rank, NULL), RESHARD_OK);
     if (pieces.count == 0)
         return;
+    memcpy(identity.token, manifest.token, sizeof identity.token);
     for (uint32_t t = 0; t < reshard_model_tensor_count(model); t++)
         local[t] = make_local(t, rank);
     manifest_file_name(rank, file->name);
@@ -123,6 +126,7 @@ static void make_checkpoint(void)
     memset(digests, 0, sizeof digests);
     manifest = (struct manifest){.step = STEP,
                                  .world = RANKS,
+                                 .token = TOKEN,
                                  .layout = {.kind = RESHARD_LAYOUT_FSDP1, .shard = RANKS},
                                  .model = model,
                                  .digest = digests,
@@ -130,7 +134,8 @@ static void make_checkpoint(void)
     ck_assert_int_eq(reshard_layout_open(&layout, model, &manifest.layout, NULL), RESHARD_OK);
     for (uint64_t rank = 0; rank < RANKS; rank++)
         write_rank(rank);
-    const enum reshard_status status = index_write(path, &manifest, layout, &error);
+    const enum reshard_status status =
+        index_write(store_posix(), folder, &manifest, layout, &error);
     ck_assert_msg(status == RESHARD_OK, "%s", error.text);
 }
 
@@ -272,10 +277,9 @@ START_TEST(equal_checkpoints_give_equal_bytes)
     uint64_t first_bytes;
     uint64_t second_bytes;
     ck_assert_int_eq(store_read_file(store_posix(), path, 1 << 26, &first, &first_bytes, NULL), 0);
-    ck_assert_int_eq(unlink(path), 0);
     void *const stain = memset(malloc(1 << 20), 0xa5, 1 << 20);
     free(stain);
-    ck_assert_int_eq(index_write(path, &manifest, layout, NULL), RESHARD_OK);
+    ck_assert_int_eq(index_write(store_posix(), folder, &manifest, layout, NULL), RESHARD_OK);
     ck_assert_int_eq(store_read_file(store_posix(), path, 1 << 26, &second, &second_bytes, NULL),
                      0);
     ck_assert_uint_eq(first_bytes, second_bytes);
@@ -285,32 +289,125 @@ START_TEST(equal_checkpoints_give_equal_bytes)
 }
 END_TEST
 
-START_TEST(an_index_that_is_there_is_left_alone)
+/* The names in the directory that begin with that. */
+static uint64_t count_names(const char *begin)
+{
+    char **names = NULL;
+    uint64_t count = 0, found = 0;
+    ck_assert_int_eq(store_list(store_posix(), folder, &names, &count, NULL), RESHARD_OK);
+    for (uint64_t i = 0; i < count; i++)
+        found += strncmp(names[i], begin, strlen(begin)) == 0;
+    store_names_free(names, count);
+    return found;
+}
+
+/* A link is replaced, not followed; so are the remains of a write that was cut short. */
+START_TEST(what_stands_in_its_place_is_replaced)
+{
+    float weight[16];
+    char other[340], partial[400], *text = NULL;
+    uint64_t bytes;
+    (void)snprintf(other, sizeof other, "%s/other", folder);
+    (void)snprintf(partial, sizeof partial, "%s/.index." TOKEN ".partial", folder);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(store_write_file(store_posix(), other, "keep", 4, NULL), RESHARD_OK);
+    ck_assert_int_eq(symlink("other", path), 0);
+    ck_assert_int_eq(symlink("other", partial), 0);
+    ck_assert_int_eq(index_write(store_posix(), folder, &manifest, layout, NULL), RESHARD_OK);
+    ck_assert_int_eq(store_read_file(store_posix(), other, 100, &text, &bytes, NULL), RESHARD_OK);
+    ck_assert_str_eq(text, "keep");
+    free(text);
+    read_weight(weight);
+    ck_assert_float_eq(weight[15], 15.0F);
+    ck_assert_uint_eq(count_names(".index"), 0);
+}
+END_TEST
+
+START_TEST(it_has_the_token_of_the_checkpoint)
+{
+    char token[33] = "";
+    const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    const hid_t attribute = H5Aopen(file, "token", H5P_DEFAULT);
+    const hid_t type = H5Aget_type(attribute);
+    ck_assert_uint_eq(H5Tget_size(type), 32);
+    ck_assert_int_eq(H5Tget_strpad(type), H5T_STR_NULLPAD);
+    ck_assert_int_ge(H5Aread(attribute, type, token), 0);
+    ck_assert_str_eq(token, TOKEN);
+    H5Tclose(type);
+    H5Aclose(attribute);
+    H5Fclose(file);
+}
+END_TEST
+
+/* The library knows in the whole process which files are open; ours is none. */
+START_TEST(a_program_may_have_the_index_open)
+{
+    const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    ck_assert_int_ge(file, 0);
+    ck_assert_msg(!index_write(store_posix(), folder, &manifest, layout, &error), "%s", error.text);
+    ck_assert_int_ge(H5Fclose(file), 0);
+}
+END_TEST
+
+/* A store of which one operation fails. */
+struct full_store {
+    struct store store;
+    struct store_ops ops;
+};
+
+static enum reshard_status refuse_create(struct store *store, const char *at, enum store_mode mode,
+                                         struct store_file **out, struct reshard_error *error)
+{
+    (void)store;
+    if (mode == STORE_CREATE)
+        return reshard_error_set(error, RESHARD_ENOSPC, "%s: no space", at);
+    return store_open(store_posix(), at, mode, out, error);
+}
+
+static enum reshard_status refuse_rename(struct store *store, const char *from, const char *to,
+                                         struct reshard_error *error)
+{
+    (void)store;
+    (void)from;
+    return reshard_error_set(error, RESHARD_EIO, "%s: cannot rename", to);
+}
+
+START_TEST(a_store_that_fails_is_told_and_leaves_nothing_half_written)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
-    ck_assert_int_eq(index_write(path, &manifest, layout, &error), RESHARD_EEXIST);
-    ck_assert_ptr_nonnull(strstr(error.text, path));
-    ck_assert_int_eq(access(path, F_OK), 0);
+    struct full_store full = {.ops = *store_posix()->ops};
+    full.store.ops = &full.ops;
+    full.ops.open = refuse_create;
+    ck_assert_int_eq(index_write(&full.store, folder, &manifest, layout, &error), RESHARD_ENOSPC);
+    ck_assert_ptr_nonnull(strstr(error.text, ".index." TOKEN ".partial: no space"));
+    ck_assert_uint_eq(count_names("index.h5"), 1);
+    full.ops.open = store_posix()->ops->open;
+    full.ops.rename = refuse_rename;
+    reshard_error_clear(&error);
+    ck_assert_int_eq(index_write(&full.store, folder, &manifest, layout, &error), RESHARD_EIO);
+    ck_assert_uint_eq(count_names(".index"), 0);
+}
+END_TEST
+
+START_TEST(the_callers_error_printing_is_left_as_it_was)
+{
+    H5E_auto2_t before = NULL, after = NULL;
+    void *data = NULL;
+    ck_assert_int_ge(H5Eget_auto2(H5E_DEFAULT, &before, &data), 0);
+    ck_assert_int_eq(index_write(store_posix(), folder, &manifest, layout, NULL), RESHARD_OK);
+    ck_assert_int_ge(H5Eget_auto2(H5E_DEFAULT, &after, &data), 0);
+    ck_assert(before == after && after);
+    ck_assert_int_eq(H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL), 0);
 }
 END_TEST
 
 START_TEST(a_directory_that_is_not_there_is_not_found)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
-    ck_assert_int_eq(index_write("absent/index.h5", &manifest, layout, &error), RESHARD_ENOENT);
-    ck_assert_ptr_nonnull(strstr(error.text, "absent/index.h5"));
-}
-END_TEST
-
-START_TEST(only_checkpoints_of_some_size_get_an_index_by_default)
-{
-    const struct reshard_layout_options large = {.kind = RESHARD_LAYOUT_FSDP1,
-                                                 .shard = INDEX_FILES_MAX + 1};
-    struct reshard_layout *other = NULL;
-    ck_assert(index_is_affordable(layout));
-    ck_assert_int_eq(reshard_layout_open(&other, model, &large, NULL), RESHARD_OK);
-    ck_assert(!index_is_affordable(other));
-    reshard_layout_close(other);
+    ck_assert_int_eq(index_write(store_posix(), "absent", &manifest, layout, &error),
+                     RESHARD_ENOENT);
+    ck_assert_ptr_nonnull(strstr(error.text, "absent/"));
 }
 END_TEST
 
@@ -325,9 +422,12 @@ int main(void)
     tcase_add_test(views, what_a_missing_file_held_shows_as_nan);
     tcase_add_test(views, the_index_follows_a_directory_that_moves);
     tcase_add_test(views, equal_checkpoints_give_equal_bytes);
-    tcase_add_test(views, an_index_that_is_there_is_left_alone);
+    tcase_add_test(views, what_stands_in_its_place_is_replaced);
+    tcase_add_test(views, it_has_the_token_of_the_checkpoint);
+    tcase_add_test(views, a_program_may_have_the_index_open);
+    tcase_add_test(views, a_store_that_fails_is_told_and_leaves_nothing_half_written);
+    tcase_add_test(views, the_callers_error_printing_is_left_as_it_was);
     tcase_add_test(views, a_directory_that_is_not_there_is_not_found);
-    tcase_add_test(views, only_checkpoints_of_some_size_get_an_index_by_default);
     suite_add_tcase(suite, views);
     SRunner *const runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

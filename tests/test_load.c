@@ -41,7 +41,7 @@ static void close_first(struct ranks *all, struct ranks *some)
 static void save_as(struct ranks *ranks, const struct reshard_model *model,
                     const struct reshard_layout_options *options, bool on_device, const char *path)
 {
-    const struct reshard_save_options how = {.step = 6, .no_index = true};
+    const struct reshard_save_options how = {.step = 6};
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct reshard_group *group;
     struct side side;

@@ -128,8 +128,7 @@ static void save_one(struct ranks *ranks, struct reshard_group *group, unsigned 
         odd_fill(place.state);
         EXPECT_STATUS(ranks,
                       reshard_save(group, place.state, path,
-                                   &(struct reshard_save_options){.step = number, .no_index = true},
-                                   NULL, &error),
+                                   &(struct reshard_save_options){.step = number}, NULL, &error),
                       RESHARD_OK, &error);
         judge_one(ranks, path, config);
     }

@@ -86,8 +86,7 @@ static void reset(struct party *party)
 static void save_party(struct ranks *ranks, struct party *party, struct reshard_group *group,
                        const char *path)
 {
-    const struct reshard_save_options options = {
-        .step = STEP, .no_index = true, .groups = party->groups};
+    const struct reshard_save_options options = {.step = STEP, .groups = party->groups};
     struct reshard_error error = RESHARD_ERROR_INIT;
 
     for (uint32_t t = 0; party->ready && t < party->side.tensors; t++)

@@ -1,7 +1,6 @@
 /*
- * The writer and the reader of one rank's file, without a layout: pieces and moves of any shape, as
- * layouts to come will have them. Columns make runs that are adjacent in the file and apart in
- * memory, and the other way round.
+ * The writer and the reader of one rank's file, of boxes given: pieces and moves of any shape.
+ * Columns make runs that are adjacent in the file and apart in memory, and the other way round.
  */
 #include "core/reader.h"
 #include "core/writer.h"
@@ -18,6 +17,7 @@ enum { ROWS = 700, COLUMNS = 48, CUT = 16, STEP = 3 };
 static char *scratch;
 static struct reshard_error error;
 static struct reshard_model *model;
+static struct reshard_layout *layout;
 static struct manifest manifest;
 static struct manifest_file file;
 static struct arena_pieces pieces;
@@ -51,10 +51,21 @@ static float *cut_pieces(void)
     return packed;
 }
 
+static void open_layout(void)
+{
+    const struct reshard_rank_box box[] = {{0, columns(0, CUT)}, {0, columns(CUT, COLUMNS)}};
+    const struct reshard_rule rule = {.pattern = "w", .box = box, .box_count = 2};
+    const struct reshard_layout_options options = {
+        .kind = RESHARD_LAYOUT_BOXES, .replicate = 1, .rule = &rule, .rule_count = 1};
+
+    ck_assert_msg(!reshard_layout_open(&layout, model, &options, &error), "%s", error.text);
+}
+
 static void setup(void)
 {
     const struct reshard_shape shape = {2, {ROWS, COLUMNS}};
-    const struct container_identity identity = {STEP, 0, 1};
+    const struct container_identity identity = {
+        .step = STEP, .world = 1, .token = "0123456789abcdef0123456789abcdef"};
     const void *local[1];
     char path[256];
     float *packed;
@@ -70,7 +81,9 @@ static void setup(void)
     local[0] = packed = cut_pieces();
     manifest =
         (struct manifest){.step = STEP, .world = 1, .model = model, .file_count = 1, .file = &file};
+    memcpy(manifest.token, identity.token, sizeof manifest.token);
     manifest_file_name(0, file.name);
+    open_layout();
     file.writer = 0;
     snprintf(path, sizeof path, "%s/%s", scratch, file.name);
     ck_assert_msg(!writer_write(store_posix(), path, model, &pieces, &identity, local, NULL,
@@ -81,6 +94,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+    reshard_layout_close(layout);
     reshard_model_close(model);
     free(values);
     scratch_remove(scratch);
@@ -90,7 +104,7 @@ static struct reader *opened(void)
 {
     struct reader *reader;
 
-    ck_assert_msg(!reader_open(&reader, store_posix(), scratch, &manifest, 0, &error), "%s",
+    ck_assert_msg(!reader_open(&reader, store_posix(), scratch, &manifest, layout, 0, &error), "%s",
                   error.text);
     return reader;
 }
@@ -159,18 +173,22 @@ START_TEST(a_damaged_piece_is_named_and_a_sound_one_is_not)
 {
     const struct plan_move first = {.source = pieces.piece[0].box},
                            second = {.source = pieces.piece[1].box};
-    struct container container = CONTAINER_INIT;
+    struct trailer trailer;
     struct store_file *damaged;
+    unsigned char last[TRAILER_BYTES];
     struct reader *reader;
     char path[256], byte = 0x55;
 
     snprintf(path, sizeof path, "%s/%s", scratch, file.name);
-    ck_assert_int_eq(container_read(&container, store_posix(), path, file.bytes, model, &error),
+    ck_assert_int_eq(store_open(store_posix(), path, STORE_READ, &damaged, &error), RESHARD_OK);
+    ck_assert_int_eq(store_read(damaged, file.bytes - TRAILER_BYTES, last, TRAILER_BYTES, &error),
                      RESHARD_OK);
+    ck_assert_int_eq(store_close(damaged, &error), RESHARD_OK);
+    ck_assert_int_eq(trailer_decode(&trailer, last, path, &error), RESHARD_OK);
     ck_assert_int_eq(store_open(store_posix(), path, STORE_WRITE, &damaged, &error), RESHARD_OK);
     ck_assert_int_eq(
         store_write(damaged,
-                    container.offsets.arena[RESHARD_DTYPE_F32] + ROWS * CUT * sizeof(float) + 1000,
+                    trailer.offsets.arena[RESHARD_DTYPE_F32] + ROWS * CUT * sizeof(float) + 1000,
                     &byte, 1, &error),
         RESHARD_OK);
     ck_assert_int_eq(store_close(damaged, &error), RESHARD_OK);
@@ -179,7 +197,6 @@ START_TEST(a_damaged_piece_is_named_and_a_sound_one_is_not)
     ck_assert_int_eq(reader_check(reader, &second, &error), RESHARD_EDIGEST);
     ck_assert_ptr_nonnull(strstr(error.text, "piece [0:700, 16:48] of tensor 'w'"));
     reader_close(reader);
-    container_release(&container);
 }
 END_TEST
 

@@ -370,7 +370,7 @@ static void path_of(const struct ranks *ranks, const struct run *run, unsigned c
 static void train_and_save(struct ranks *ranks, const struct run *run, unsigned number)
 {
     const struct config *config = &run->config[number];
-    const struct reshard_save_options options = {.step = BEFORE, .no_index = true};
+    const struct reshard_save_options options = {.step = BEFORE};
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct place place;
     char path[512];

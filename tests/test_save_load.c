@@ -101,7 +101,7 @@ static void directory_of(const struct ranks *ranks, int config, char *path, size
 static void save_config(struct ranks *ranks, const struct reshard_model *model, int index,
                         const struct config *config)
 {
-    const struct reshard_save_options options = {.step = 3, .no_index = index % 5 != 0};
+    const struct reshard_save_options options = {.step = 3, .index = index % 5 == 0};
     struct reshard_error error = RESHARD_ERROR_INIT;
     struct reshard_report report;
     struct bench bench;
@@ -232,7 +232,7 @@ static void latest_is_the_furthest_and_of_equals_the_last_committed(struct ranks
         ranks_barrier(ranks->comm);
         latest(ranks, bench.group, RESHARD_ENOENT, NULL);
         for (size_t i = 0; i < sizeof saves / sizeof *saves; i++) {
-            const struct reshard_save_options options = {.step = saves[i].step, .no_index = true};
+            const struct reshard_save_options options = {.step = saves[i].step};
             struct reshard_error error = RESHARD_ERROR_INIT;
             snprintf(path, sizeof path, "%s/latest/%s", ranks->scratch, saves[i].name);
             EXPECT_STATUS(ranks,

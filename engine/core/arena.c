@@ -31,7 +31,9 @@ static enum reshard_status add_tensor(struct arena_pieces *pieces, uint32_t tens
         if (piece.count > 0)
             status = add_piece(pieces, &piece);
         piece.local_offset += piece.count;
-        pieces->elements[dtype] += piece.count;
+        if (!status &&
+            __builtin_add_overflow(pieces->elements[dtype], piece.count, &pieces->elements[dtype]))
+            status = RESHARD_EOVERFLOW;
     }
     return status;
 }

@@ -3,6 +3,7 @@
 #include "core/bytes.h"
 #include "core/rows.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum {
@@ -100,8 +101,7 @@ static uint32_t rotate(uint32_t value, int bits)
     return value << bits | value >> (32 - bits);
 }
 
-/* Bob Jenkins' lookup3 (hashlittle), which HDF5 uses for checksums, of at least one byte. */
-static uint32_t lookup3(const unsigned char *bytes, size_t count)
+uint32_t h5_head_checksum(const unsigned char *bytes, size_t count)
 {
     uint32_t a = 0xdeadbeef + (uint32_t)count, b = a, c = a;
     for (;;) {
@@ -140,7 +140,7 @@ static uint32_t lookup3(const unsigned char *bytes, size_t count)
 
 static void put_checksum(struct head *head, size_t begin)
 {
-    put(head, lookup3(head->bytes + begin, head->used - begin), CHECKSUM_BYTES);
+    put(head, h5_head_checksum(head->bytes + begin, head->used - begin), CHECKSUM_BYTES);
 }
 
 /* ---- objects and their messages -------------------------------------------------------------- */
@@ -506,7 +506,7 @@ static size_t put_root(struct head *head, const struct container_identity *ident
 
 static void put_superblock(struct head *head, size_t root, uint64_t file_bytes)
 {
-    put_text(head, "\x89HDF\r\n\x1a\n", 8);
+    put_text(head, H5_HEAD_SIGNATURE, 8);
     put(head, 2, 1); /* version */
     put(head, 8, 1); /* bytes of an offset */
     put(head, 8, 1); /* and of a length */

@@ -12,10 +12,17 @@
 
 #include "core/trailer.h"
 
-#include <stdbool.h>
+#include <stddef.h>
+
+/* What an HDF5 file begins with. */
+#define H5_HEAD_SIGNATURE "\x89HDF\r\n\x1a\n"
 
 /* The head of a file with an arena of every dtype has about 5 KiB. */
 enum { H5_HEAD_MAX = 16 * 1024, H5_HEAD_ALIGNMENT = 4096 };
+
+/* Local. Bob Jenkins' lookup3 (hashlittle), by which HDF5 checks its metadata, of at least one
+ * byte. */
+uint32_t h5_head_checksum(const unsigned char *bytes, size_t count);
 
 /*
  * Local. Encode the head, zero-padded, into `out`, of H5_HEAD_MAX bytes; returns its length, a

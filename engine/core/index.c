@@ -1,40 +1,178 @@
 #include "core/index.h"
 
 #include "core/arena.h"
-#include "core/container.h"
-#include "core/container_table.h"
+#include "core/bytes.h"
+#include "core/h5_head.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <hdf5.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     METADATA_BLOCK_MIN = 16 * 1024,
     METADATA_BLOCK_MAX = 8 * 1024 * 1024,
     METADATA_PER_TENSOR = 1024,           /* about what a dataset, its link and its mappings take */
-    METADATA_PER_MAPPING = 256,           /* at most */
+    H5_SUPERBLOCK_BYTES = 48,             /* of the version that the bounds below give */
+    IMAGE_GROWTH = 1024 * 1024,           /* at least, when the image needs more memory */
     LINK_NAME_MAX = 3 * RESHARD_NAME_MAX, /* when every byte of a name is escaped */
 };
 
-/* An upper bound of the mappings. With at most INDEX_FILES_MAX files it cannot overflow. */
-static uint64_t mappings_most(const struct reshard_layout *layout)
+/* HDF5 looks for a file of that name, which cannot be, before it makes one in memory. */
+static const char nowhere[] = "/dev/null/" INDEX_FILE;
+
+/* ---- HDF5's ways ----------------------------------------------------------------------------- */
+
+/* HDF5 prints errors unless told not to; the setting is the thread's, and the caller's. */
+struct silence {
+    H5E_auto2_t print;
+    void *data;
+};
+
+static struct silence silence_begin(void)
 {
-    uint64_t mappings = 0;
-    for (uint32_t t = 0; t < reshard_model_tensor_count(reshard_layout_model(layout)); t++)
-        mappings += reshard_layout_boxes_most(layout, t);
-    return mappings;
+    struct silence silence = {NULL, NULL};
+    H5Eget_auto2(H5E_DEFAULT, &silence.print, &silence.data);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    return silence;
 }
 
-bool index_is_affordable(const struct reshard_layout *layout)
+static void silence_end(struct silence silence)
 {
-    return reshard_layout_holders(layout) <= INDEX_FILES_MAX &&
-           mappings_most(layout) <= INDEX_MAPPINGS_MAX;
+    H5Eclear2(H5E_DEFAULT);
+    H5Eset_auto2(H5E_DEFAULT, silence.print, silence.data);
 }
+
+/* The innermost entry of the error stack. */
+static herr_t take_reason(unsigned n, const H5E_error2_t *entry, void *data)
+{
+    if (n == 0)
+        snprintf(data, RESHARD_ERROR_TEXT_MAX, "%s", entry->desc ? entry->desc : "");
+    return 0;
+}
+
+/* In memory HDF5 can only run out of it. */
+static enum reshard_status hdf5_failed(const char *name, struct reshard_error *error)
+{
+    char reason[RESHARD_ERROR_TEXT_MAX] = "no reason given";
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_reason, reason);
+    return reshard_error_set(error, RESHARD_ENOMEM, "%s: HDF5: %.500s", name, reason);
+}
+
+static hid_t element_type(enum reshard_dtype dtype);
+
+/* A float of 16 bits: sign, exponent and mantissa from the highest bit to the lowest. */
+static hid_t float16_type(size_t exponent_bits, size_t bias)
+{
+    const size_t mantissa_bits = 15 - exponent_bits;
+    const hid_t type = H5Tcopy(H5T_IEEE_F32LE);
+    if (type >= 0 && (H5Tset_fields(type, 15, mantissa_bits, exponent_bits, 0, mantissa_bits) < 0 ||
+                      H5Tset_precision(type, 16) < 0 || H5Tset_size(type, 2) < 0 ||
+                      H5Tset_ebias(type, bias) < 0)) {
+        H5Tclose(type);
+        return H5I_INVALID_HID;
+    }
+    return type;
+}
+
+static hid_t bool_type(void)
+{
+    const hid_t type = H5Tenum_create(H5T_STD_I8LE);
+    signed char value = 0;
+    if (type >= 0 && H5Tenum_insert(type, "FALSE", &value) >= 0) {
+        value = 1;
+        if (H5Tenum_insert(type, "TRUE", &value) >= 0)
+            return type;
+    }
+    if (type >= 0)
+        H5Tclose(type);
+    return H5I_INVALID_HID;
+}
+
+static hid_t complex_type(enum reshard_dtype part)
+{
+    const size_t bytes = reshard_dtype_bytes(part);
+    const hid_t member = element_type(part);
+    hid_t type = H5Tcreate(H5T_COMPOUND, 2 * bytes);
+    if (H5Tinsert(type, "r", 0, member) < 0 || H5Tinsert(type, "i", bytes, member) < 0) {
+        H5Tclose(type);
+        type = H5I_INVALID_HID;
+    }
+    H5Tclose(member);
+    return type;
+}
+
+static hid_t element_type(enum reshard_dtype dtype)
+{
+    switch (dtype) {
+    case RESHARD_DTYPE_F64:
+        return H5Tcopy(H5T_IEEE_F64LE);
+    case RESHARD_DTYPE_F32:
+        return H5Tcopy(H5T_IEEE_F32LE);
+    case RESHARD_DTYPE_F16:
+        return float16_type(5, 15);
+    case RESHARD_DTYPE_BF16:
+        return float16_type(8, 127);
+    case RESHARD_DTYPE_C32:
+        return complex_type(RESHARD_DTYPE_F16);
+    case RESHARD_DTYPE_C64:
+        return complex_type(RESHARD_DTYPE_F32);
+    case RESHARD_DTYPE_C128:
+        return complex_type(RESHARD_DTYPE_F64);
+    case RESHARD_DTYPE_I8:
+        return H5Tcopy(H5T_STD_I8LE);
+    case RESHARD_DTYPE_I16:
+        return H5Tcopy(H5T_STD_I16LE);
+    case RESHARD_DTYPE_I32:
+        return H5Tcopy(H5T_STD_I32LE);
+    case RESHARD_DTYPE_I64:
+        return H5Tcopy(H5T_STD_I64LE);
+    case RESHARD_DTYPE_U16:
+        return H5Tcopy(H5T_STD_U16LE);
+    case RESHARD_DTYPE_U32:
+        return H5Tcopy(H5T_STD_U32LE);
+    case RESHARD_DTYPE_U64:
+        return H5Tcopy(H5T_STD_U64LE);
+    case RESHARD_DTYPE_BOOL:
+        return bool_type();
+    default:
+        return H5Tcopy(H5T_STD_U8LE); /* bytes, and floats too narrow for HDF5's float rules */
+    }
+}
+
+/* A fixed string, zero-padded. */
+static hid_t text_type(size_t bytes)
+{
+    const hid_t type = H5Tcopy(H5T_C_S1);
+    if (H5Tset_size(type, bytes) < 0 || H5Tset_strpad(type, H5T_STR_NULLPAD) < 0 ||
+        H5Tset_cset(type, H5T_CSET_UTF8) < 0) {
+        H5Tclose(type);
+        return H5I_INVALID_HID;
+    }
+    return type;
+}
+
+static bool set_attribute(hid_t object, const char *name, hid_t type, const void *value)
+{
+    const hid_t space = H5Screate(H5S_SCALAR);
+    const hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    const bool written = attribute >= 0 && H5Awrite(attribute, type, value) >= 0;
+    const bool closed = attribute >= 0 && H5Aclose(attribute) >= 0;
+    H5Sclose(space);
+    return written && closed;
+}
+
+static bool set_text(hid_t object, const char *name, const char *text)
+{
+    const hid_t type = text_type(strlen(text));
+    const bool set = type >= 0 && set_attribute(object, name, type, text);
+    if (type >= 0)
+        H5Tclose(type);
+    return set;
+}
+
+/* ---- what is mapped -------------------------------------------------------------------------- */
 
 /* One piece of one tensor, in one file. */
 struct mapping {
@@ -106,7 +244,9 @@ static enum reshard_status sources_of(struct sources *out, const struct manifest
     return status ? status : sort_pieces(out, manifest);
 }
 
-/* The index while it is written. */
+/* ---- the view ----------------------------------------------------------------------------- */
+
+/* The index while it is made. */
 struct index {
     hid_t file;
     hid_t group; /* properties of groups: without times, so that equal content gives equal bytes */
@@ -215,8 +355,8 @@ static bool set_attributes(hid_t dataset, const struct reshard_tensor *tensor, u
 {
     char digits[17];
     snprintf(digits, sizeof digits, "%016" PRIx64, digest);
-    return container_hdf5_set_text(dataset, "dtype", reshard_dtype_name(tensor->dtype)) &&
-           container_hdf5_set_text(dataset, "digest", digits);
+    return set_text(dataset, "dtype", reshard_dtype_name(tensor->dtype)) &&
+           set_text(dataset, "digest", digits);
 }
 
 /* The virtual dataset of one tensor. One without elements has no mapping: HDF5 makes it plain. */
@@ -225,7 +365,7 @@ static bool add_tensor(const struct index *index, const struct reshard_tensor *t
 {
     char name[LINK_NAME_MAX];
     const hid_t parent = open_parent(index, tensor, name);
-    const hid_t type = container_hdf5_type(tensor->dtype);
+    const hid_t type = element_type(tensor->dtype);
     const hid_t space = shape_space(&tensor->shape);
     const hid_t create = H5Pcreate(H5P_DATASET_CREATE);
     bool added = parent >= 0 && type >= 0 && space >= 0 && create >= 0 &&
@@ -302,81 +442,93 @@ static uint64_t metadata_block(const struct manifest *manifest)
     return bytes < METADATA_BLOCK_MAX ? bytes : METADATA_BLOCK_MAX;
 }
 
-/* Room for the whole index, generously: see container_reserve(). */
-static uint64_t index_bytes_most(const struct manifest *manifest,
-                                 const struct reshard_layout *layout)
+/* A file that is memory, of which nothing reaches the disk. */
+static hid_t memory_access(uint64_t block)
 {
-    return 2 * metadata_block(manifest) + METADATA_PER_MAPPING * mappings_most(layout) +
-           (uint64_t)reshard_model_tensor_count(manifest->model) * METADATA_PER_TENSOR;
+    const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    const size_t growth = block > IMAGE_GROWTH ? block : IMAGE_GROWTH;
+    if (access >= 0 &&
+        (H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST) < 0 ||
+         H5Pset_fapl_core(access, growth, false) < 0 || H5Pset_meta_block_size(access, block) < 0 ||
+         H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0)) {
+        H5Pclose(access);
+        return H5I_INVALID_HID;
+    }
+    return access;
 }
 
-/* Make the file, with room for the first bytes that HDF5 writes: it starts the file anew, which
- * gives the room back for it to find. */
-static enum reshard_status make_file(const char *path, struct reshard_error *error)
+/* HDF5 takes the mark of an open file off the superblock of an image, but (1.10) leaves there the
+ * checksum of one with it: the last 4 bytes of the superblock's 48. */
+static void check_superblock(unsigned char *image)
 {
-    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    enum reshard_status status = RESHARD_OK;
-    if (fd < 0)
-        return reshard_error_set(error,
-                                 errno == EEXIST   ? RESHARD_EEXIST
-                                 : errno == ENOENT ? RESHARD_ENOENT
-                                 : errno == ENOSPC ? RESHARD_ENOSPC
-                                                   : RESHARD_EIO,
-                                 "%s: cannot create: %s", path, strerror(errno));
-    if (fallocate(fd, 0, 0, CONTAINER_METADATA_BYTES) && errno == ENOSPC)
-        status = reshard_error_set(error, RESHARD_ENOSPC, "%s: cannot reserve space: %s", path,
-                                   strerror(errno));
-    close(fd);
-    return status;
+    unsigned char *at = image + H5_SUPERBLOCK_BYTES - 4;
+    bytes_put_number(&at, h5_head_checksum(image, H5_SUPERBLOCK_BYTES - 4), 4);
 }
 
-static enum reshard_status write_file(const char *path, const struct manifest *manifest,
-                                      const struct reshard_layout *layout,
-                                      const struct sources *sources, struct reshard_error *error)
+/* The bytes that the file would have on disk, in new memory. */
+static bool take_image(hid_t file, void **out, size_t *bytes)
 {
-    const hid_t access = container_hdf5_access(metadata_block(manifest));
+    const ssize_t most =
+        H5Fflush(file, H5F_SCOPE_GLOBAL) < 0 ? -1 : H5Fget_file_image(file, NULL, 0);
+    void *const image = most > 0 ? malloc((size_t)most) : NULL;
+    const ssize_t taken = image ? H5Fget_file_image(file, image, (size_t)most) : -1;
+    if (taken != most || most < H5_SUPERBLOCK_BYTES) {
+        free(image);
+        return false;
+    }
+    check_superblock(image);
+    *out = image;
+    *bytes = (size_t)taken;
+    return true;
+}
+
+static bool make_file(struct index *index, hid_t create, hid_t access)
+{
+    if (create < 0 || access < 0 || index->group < 0 || index->link < 0 ||
+        H5Pset_obj_track_times(create, false) < 0 ||
+        H5Pset_obj_track_times(index->group, false) < 0 ||
+        H5Pset_char_encoding(index->link, H5T_CSET_UTF8) < 0)
+        return false;
+    index->file = H5Fcreate(nowhere, H5F_ACC_TRUNC, create, access);
+    return index->file >= 0;
+}
+
+static bool make_image(const struct manifest *manifest, const struct sources *sources, void **out,
+                       size_t *bytes)
+{
+    const hid_t access = memory_access(metadata_block(manifest));
     const hid_t create = H5Pcreate(H5P_FILE_CREATE);
     struct index index = {H5I_INVALID_HID, H5Pcreate(H5P_GROUP_CREATE), H5Pcreate(H5P_LINK_CREATE)};
-    enum reshard_status status = RESHARD_OK;
-    if (access >= 0 && create >= 0 && H5Pset_obj_track_times(create, false) >= 0 &&
-        H5Pset_obj_track_times(index.group, false) >= 0 &&
-        H5Pset_char_encoding(index.link, H5T_CSET_UTF8) >= 0)
-        index.file = H5Fcreate(path, H5F_ACC_TRUNC, create, access);
-    const bool created = index.file >= 0;
-    if (created && !container_reserve(index.file, index_bytes_most(manifest, layout)))
-        status = reshard_error_set(error, RESHARD_ENOSPC, "%s: cannot reserve space: %s", path,
-                                   strerror(errno));
-    else if (!created || !fill_index(&index, manifest, sources))
-        status = container_hdf5_failure(path, RESHARD_EIO, error);
-    if (created && H5Fclose(index.file) < 0)
-        status = reshard_first_failure(status, container_hdf5_failure(path, RESHARD_EIO, error));
-    H5Pclose(index.link);
-    H5Pclose(index.group);
-    H5Pclose(create);
-    H5Pclose(access);
-    return status;
+    const bool made = make_file(&index, create, access) &&
+                      set_text(index.file, "token", manifest->token) &&
+                      fill_index(&index, manifest, sources) && take_image(index.file, out, bytes);
+    const hid_t properties[] = {index.link, index.group, create, access};
+    if (index.file >= 0)
+        H5Fclose(index.file); /* nothing of it is wanted any more */
+    for (size_t i = 0; i < sizeof properties / sizeof *properties; i++)
+        if (properties[i] >= 0)
+            H5Pclose(properties[i]);
+    return made;
 }
 
-enum reshard_status index_write(const char *path, const struct manifest *manifest,
-                                const struct reshard_layout *layout, struct reshard_error *error)
+enum reshard_status index_make(const char *name, const struct manifest *manifest,
+                               const struct reshard_layout *layout, void **out, size_t *bytes,
+                               struct reshard_error *error)
 {
     struct sources sources = {0, NULL, NULL, NULL};
+    *out = NULL;
+    *bytes = 0;
     if (reshard_model_hash(reshard_layout_model(layout)) != reshard_model_hash(manifest->model))
         return reshard_error_set(error, RESHARD_EINVAL,
-                                 "%s: the layout is of another model than the manifest's", path);
-    if (access(path, F_OK) == 0)
-        return reshard_error_set(error, RESHARD_EEXIST, "%s: exists already", path);
+                                 "%s: the layout is of another model than the manifest's", name);
     enum reshard_status status = sources_of(&sources, manifest, layout);
     if (status) {
-        reshard_error_set(error, status, "%s: %s", path, reshard_status_text(status));
+        reshard_error_set(error, status, "%s: %s", name, reshard_status_text(status));
     } else {
-        const struct container_silence silence = container_silence_begin();
-        status = make_file(path, error);
-        if (!status)
-            status = write_file(path, manifest, layout, &sources, error);
-        if (status && status != RESHARD_EEXIST)
-            unlink(path);
-        container_silence_end(silence);
+        const struct silence silence = silence_begin();
+        if (!make_image(manifest, &sources, out, bytes))
+            status = hdf5_failed(name, error);
+        silence_end(silence);
     }
     sources_release(&sources);
     return status;

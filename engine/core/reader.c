@@ -17,36 +17,9 @@ struct reader {
     char *buffer; /* of READER_BUFFER_BYTES */
 };
 
-/* The file must be the one that the manifest speaks of: its own words first, since they say best
- * what is wrong; then the seal, which nothing else can have. */
-static enum reshard_status check_identity(const struct reader *reader,
-                                          const struct manifest_file *entry,
-                                          struct reshard_error *error)
-{
-    const struct container_identity *own = &reader->container.identity;
-    const struct manifest *manifest = reader->manifest;
-
-    if (own->step != manifest->step)
-        return reshard_error_set(error, RESHARD_EFORMAT,
-                                 "%s: was written at training step %" PRIu64
-                                 ", but the manifest is of step %" PRIu64,
-                                 reader->path, own->step, manifest->step);
-    if (own->writer != entry->writer || own->world != manifest->world)
-        return reshard_error_set(error, RESHARD_EFORMAT,
-                                 "%s: was written by rank %" PRIu64 " of %" PRIu64
-                                 ", but the manifest expects rank %" PRIu64 " of %" PRIu64,
-                                 reader->path, own->writer, own->world, entry->writer,
-                                 manifest->world);
-    if (reader->container.seal != entry->seal)
-        return reshard_error_set(error, RESHARD_EFORMAT,
-                                 "%s: its seal is %016" PRIx64 ", but the manifest has %016" PRIx64
-                                 ": it is of another save",
-                                 reader->path, reader->container.seal, entry->seal);
-    return RESHARD_OK;
-}
-
 enum reshard_status reader_open(struct reader **out, struct store *store, const char *directory,
-                                const struct manifest *manifest, uint64_t writer,
+                                const struct manifest *manifest,
+                                const struct reshard_layout *layout, uint64_t writer,
                                 struct reshard_error *error)
 {
     const struct manifest_file *entry = manifest_find_file(manifest, writer);
@@ -67,14 +40,11 @@ enum reshard_status reader_open(struct reader **out, struct store *store, const 
     reader->buffer = malloc(READER_BUFFER_BYTES);
     status = reader->path && reader->buffer ? RESHARD_OK : RESHARD_ENOMEM;
     if (!status)
-        status = container_read(&reader->container, store, reader->path, entry->bytes,
-                                manifest->model, error);
-    if (!status)
-        status = check_identity(reader, entry, error);
-    if (!status)
         status = store_open(store, reader->path, STORE_READ, &reader->file, error);
     if (status == RESHARD_ENOENT)
         status = RESHARD_EFORMAT; /* the checkpoint is there, but one of its files is not */
+    if (!status)
+        status = container_read(&reader->container, reader->file, manifest, entry, layout, error);
     if (status)
         reader_close(reader);
     else
@@ -180,7 +150,8 @@ static enum reshard_status batch_run(struct batch *batch, struct reader *reader,
 static uint64_t piece_offset(const struct reader *reader, const struct arena_piece *piece,
                              enum reshard_dtype dtype)
 {
-    return reader->container.offsets.arena[dtype] + piece->offset * reshard_dtype_bytes(dtype);
+    return reader->container.trailer.offsets.arena[dtype] +
+           piece->offset * reshard_dtype_bytes(dtype);
 }
 
 enum reshard_status reader_move(struct reader *reader, const struct plan_move *move,

@@ -1,7 +1,7 @@
 /*
  * Reading from one rank's file of a checkpoint: the mover that carries a plan's moves from files to
- * memory. A file is trusted only after its size, its tables' seal, its step and its writer were
- * held against the manifest; and each piece only where the layout's formula puts it.
+ * memory. A file is trusted only after all that it says of itself was held against the manifest and
+ * against what the layout's formula makes.
  */
 #ifndef RESHARD_READER_H
 #define RESHARD_READER_H
@@ -14,11 +14,13 @@
 struct reader;
 
 /* Local. Open the file that `writer` wrote, in the checkpoint `directory` that `manifest` (borrowed
- * until the end) describes. EFORMAT, with the file and the reason, if it is not the manifest's. */
+ * until the end) describes; `layout` is that of the manifest. EFORMAT, with the file and the
+ * reason, if it is not the manifest's. */
 RESHARD_MUST_CHECK enum reshard_status reader_open(struct reader **out, struct store *store,
                                                    const char *directory,
-                                                   const struct manifest *manifest, uint64_t writer,
-                                                   struct reshard_error *error);
+                                                   const struct manifest *manifest,
+                                                   const struct reshard_layout *layout,
+                                                   uint64_t writer, struct reshard_error *error);
 
 /* Where a move goes: the packed local memory of its target tensor. */
 struct reader_target {

@@ -33,3 +33,9 @@ void rows_put_piece(unsigned char *row, const struct arena_piece *piece, uint64_
     bytes_put_number(&row, piece->offset, 8);
     bytes_put_number(&row, piece->contribution, 8);
 }
+
+uint64_t rows_contribution(const unsigned char *row)
+{
+    const unsigned char *at = row + ROWS_PIECE_CONTRIBUTION;
+    return bytes_take_number(&at, 8);
+}

@@ -36,4 +36,7 @@ void rows_put_tensor(unsigned char *row, const struct reshard_tensor *tensor,
                      const struct container_offsets *offsets);
 void rows_put_piece(unsigned char *row, const struct arena_piece *piece, uint64_t tensor_row);
 
+/* Local. The one member of a row of /pieces that does not follow from the layout. */
+uint64_t rows_contribution(const unsigned char *row);
+
 #endif

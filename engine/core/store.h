@@ -1,7 +1,6 @@
 /*
  * Where bytes live: a table of file operations. The engine reaches storage through this table
- * alone (but for libhdf5's own metadata, which the container writes through a path it created
- * here), so that a simulated cluster, a full disk or a failing one is another table.
+ * alone, so that a simulated cluster, a full disk or a failing one is another table.
  *
  * To add a store: fill a struct store_ops, embed struct store as the first member of your own
  * struct, and run tests/test_store.c over it.

@@ -4,7 +4,6 @@
 #include "core/digest.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <string.h>
 
 enum {
@@ -19,6 +18,11 @@ _Static_assert(ARENAS == RESHARD_DTYPE_COUNT - 1,
                "the trailer's table of arenas is of version 2: another dtype is another version");
 
 static const char magic[MAGIC_BYTES + 1] = "reshard\n";
+
+bool trailer_is_there(const unsigned char bytes[TRAILER_BYTES])
+{
+    return memcmp(bytes, magic, MAGIC_BYTES) == 0;
+}
 
 void trailer_encode(struct trailer *trailer, unsigned char out[TRAILER_BYTES])
 {
@@ -76,7 +80,7 @@ static enum reshard_status check_frame(const unsigned char *bytes, const char *p
                                        struct reshard_error *error)
 {
     const unsigned char *at = bytes + MAGIC_BYTES, *seal = bytes + SEALED_BYTES;
-    if (memcmp(bytes, magic, MAGIC_BYTES) != 0)
+    if (!trailer_is_there(bytes))
         return reshard_error_set(error, RESHARD_EFORMAT, "%s: ends without a trailer", path);
     const uint64_t version = bytes_take_number(&at, 4), arenas = bytes_take_number(&at, 4);
     if (version > TRAILER_VERSION)

@@ -9,6 +9,7 @@
 #include "core/status.h"
 #include "core/token.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { TRAILER_BYTES = 512, TRAILER_VERSION = 2 };
@@ -45,6 +46,9 @@ struct trailer {
     uint64_t tables_crc;
     uint64_t seal; /* the CRC of all of the above, as they stand in the file */
 };
+
+/* Local. Whether these bytes begin as a trailer does, of whatever version. */
+bool trailer_is_there(const unsigned char bytes[TRAILER_BYTES]);
 
 /* Local. The trailer's bytes, seal included, which is filled in. */
 void trailer_encode(struct trailer *trailer, unsigned char out[TRAILER_BYTES]);

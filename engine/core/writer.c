@@ -84,27 +84,37 @@ static enum reshard_status write_arena(struct stream *stream, const struct resha
     return status ? status : stream_flush(stream, error);
 }
 
-static enum reshard_status write_data(struct store_file *file, const struct reshard_model *model,
+static enum reshard_status write_data(struct stream *stream, const struct reshard_model *model,
                                       struct arena_pieces *pieces,
                                       const struct container_offsets *offsets,
-                                      const void *const *local, const struct reshard_device *device,
-                                      struct reshard_error *error)
+                                      const void *const *local, struct reshard_error *error)
 {
-    struct stream stream = {.file = file, .device = device};
     enum reshard_status status = RESHARD_OK;
-    void *buffer = NULL;
 
-    if (posix_memalign(&buffer, ARENA_ALIGNMENT, WRITER_BUFFER_BYTES))
-        return RESHARD_ENOMEM;
-    stream.buffer = buffer;
     for (int dtype = RESHARD_DTYPE_NONE + 1; !status && dtype < RESHARD_DTYPE_COUNT; dtype++) {
         if (pieces->elements[dtype] == 0)
             continue;
-        stream.offset = offsets->arena[dtype];
-        status = write_arena(&stream, model, pieces, (enum reshard_dtype)dtype, local, error);
+        stream->offset = offsets->arena[dtype];
+        status = write_arena(stream, model, pieces, (enum reshard_dtype)dtype, local, error);
     }
-    free(buffer);
     return status;
+}
+
+/* Everything between creating the file and closing it. The stream's buffer has the head. */
+static enum reshard_status fill_file(struct stream *stream, struct trailer *trailer,
+                                     const struct reshard_model *model, struct arena_pieces *pieces,
+                                     const void *const *local, struct reshard_error *error)
+{
+    const struct container_offsets *const offsets = &trailer->offsets;
+    enum reshard_status status = store_allocate(stream->file, offsets->file_bytes, error);
+
+    if (!status)
+        status = store_write(stream->file, 0, stream->buffer, offsets->head_bytes, error);
+    if (!status)
+        status = write_data(stream, model, pieces, offsets, local, error);
+    if (!status)
+        status = container_write_end(stream->file, trailer, model, pieces, error);
+    return status ? status : store_sync(stream->file, error);
 }
 
 enum reshard_status writer_write(struct store *store, const char *path,
@@ -113,25 +123,24 @@ enum reshard_status writer_write(struct store *store, const char *path,
                                  const void *const *local, const struct reshard_device *device,
                                  uint64_t *file_bytes, uint64_t *seal, struct reshard_error *error)
 {
-    struct container_offsets offsets;
-    struct store_file *file = NULL;
-    enum reshard_status status = store_open(store, path, STORE_CREATE, &file, error);
+    struct stream stream = {.device = device};
+    struct trailer trailer;
+    void *buffer = NULL;
+    enum reshard_status status;
 
-    if (status)
-        return status;
-    /* HDF5 starts the file anew, but finds the room that was set aside: see container_reserve(). */
-    status = store_allocate(file, CONTAINER_METADATA_BYTES, error);
+    if (posix_memalign(&buffer, ARENA_ALIGNMENT, WRITER_BUFFER_BYTES))
+        return reshard_error_set(error, RESHARD_ENOMEM, "%s: out of memory", path);
+    stream.buffer = buffer;
+    status = container_plan(&trailer, buffer, model, pieces, identity, path, error);
     if (!status)
-        status = container_create(path, model, pieces, identity, &offsets, error);
+        status = store_open(store, path, STORE_CREATE, &stream.file, error);
     if (!status)
-        status = store_allocate(file, offsets.file_bytes, error);
-    if (!status)
-        status = write_data(file, model, pieces, &offsets, local, device, error);
-    if (!status)
-        status = container_write_tables(file, &offsets, model, pieces, seal, error);
-    if (!status)
-        status = store_sync(file, error);
-    if (!status)
-        *file_bytes = offsets.file_bytes;
-    return reshard_first_failure(status, store_close(file, error));
+        status = fill_file(&stream, &trailer, model, pieces, local, error);
+    if (!status) {
+        *file_bytes = trailer.offsets.file_bytes;
+        *seal = trailer.seal;
+    }
+    status = reshard_first_failure(status, store_close(stream.file, error));
+    free(buffer);
+    return status;
 }

@@ -1,7 +1,7 @@
 /*
- * Writing one rank's file: a rank's pieces stream from memory through one aligned buffer into the
- * file's arenas, and their contributions to the digests are taken as they go by, from that buffer,
- * before any byte leaves. Then come the tables and the sync.
+ * Writing one rank's file: its head, then the rank's pieces, which stream from memory through one
+ * aligned buffer into the file's arenas, and whose contributions to the digests are taken as they
+ * go by, from that buffer, before any byte leaves. Then come the tables, the trailer and the sync.
  */
 #ifndef RESHARD_WRITER_H
 #define RESHARD_WRITER_H
@@ -14,9 +14,8 @@ enum { WRITER_BUFFER_BYTES = 4 * 1024 * 1024 };
 /*
  * Local. Write `pieces` (arena_pieces_of the writing rank, not empty) as the new file `path` and
  * make it durable. local[tensor] is the packed local memory of each tensor, on `device` unless that
- * is NULL. Fills the pieces'
- * contributions; returns the file's size and seal. A failure leaves a partial file behind, in a
- * directory that nobody reads.
+ * is NULL. Fills the pieces' contributions; returns the file's size and seal. A failure leaves a
+ * partial file behind, in a directory that nobody reads.
  */
 RESHARD_MUST_CHECK enum reshard_status
 writer_write(struct store *store, const char *path, const struct reshard_model *model,

@@ -285,7 +285,7 @@ static enum reshard_status read_pieces(struct load *load, struct reshard_error *
         if (i == 0 || move->holder != load->plan.move[i - 1].holder) {
             reader_close(reader);
             status = reader_open(&reader, load->store, load->directory, &load->manifest,
-                                 move->holder, error);
+                                 load->source, move->holder, error);
         }
         if (!status)
             status = read_move(load, reader, move, error);
@@ -324,8 +324,8 @@ static enum reshard_status find_damage(const struct load *load, uint32_t target_
         struct reader *reader;
         if (move->target_tensor != target_tensor)
             continue;
-        status = reader_open(&reader, load->store, load->directory, &load->manifest, move->holder,
-                             error);
+        status = reader_open(&reader, load->store, load->directory, &load->manifest, load->source,
+                             move->holder, error);
         if (!status)
             status = reader_check(reader, move, error);
         reader_close(reader);

@@ -35,6 +35,8 @@ struct reshard_report {
                                      ranks (core/store_counted.h) */
     uint64_t diverged; /* of a save: tensors whose replicas differ from what was written */
     char diverged_text[RESHARD_TENSOR_TEXT_MAX]; /* the first of them, and the rank; or "" */
+    char index_text[RESHARD_ERROR_TEXT_MAX];     /* of a save that was asked for an index: why there
+                                                    is none, though the checkpoint is whole; or "" */
 };
 
 #ifdef __cplusplus

@@ -11,6 +11,7 @@
 #include "parallel/schema.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ struct save {
     const struct reshard_save_options *options;
     struct store_counted counted;
     struct store *store; /* the counted one */
+    const char *directory;
     struct staging staging;
     char token[RESHARD_TOKEN_BYTES];
     struct arena_pieces pieces;
@@ -41,6 +43,7 @@ struct save {
     uint64_t payload; /* bytes that this rank wrote */
     uint64_t diverged;
     char diverged_text[RESHARD_TENSOR_TEXT_MAX];
+    char index_text[RESHARD_ERROR_TEXT_MAX]; /* rank 0: why there is no index, or "" */
 };
 
 /* What is saved, and by which layout: a checkpoint knows nothing of what it does not hold. Local.
@@ -186,6 +189,7 @@ static enum reshard_status agree_options(const struct save *save, struct reshard
     const struct group_value values[] = {
         {.value = options->step, .what = "the step to save"},
         {.value = (uint64_t)options->replicas, .what = "the policy for replicas"},
+        {.value = options->index, .what = "whether to write an index"},
         {.value = options->groups ? reshard_groups_hash(options->groups) : 0,
          .what = "what the param groups to save hold",
          .explain = schema_explain,
@@ -228,13 +232,14 @@ static enum reshard_status prepare(struct save *save, const char *directory,
 static enum reshard_status write_file(struct save *save, struct reshard_error *error)
 {
     const uint64_t rank = reshard_group_rank(save->group);
-    const struct container_identity identity = {save->options->step, rank,
-                                                reshard_group_world(save->group)};
+    struct container_identity identity = {
+        .step = save->options->step, .writer = rank, .world = reshard_group_world(save->group)};
     const uint32_t tensors = reshard_model_tensor_count(save->model);
     const void **local = calloc((size_t)tensors + 1, sizeof *local);
     enum reshard_status status = RESHARD_ENOMEM;
     char name[MANIFEST_NAME_BYTES], *path = NULL;
 
+    memcpy(identity.token, save->token, sizeof identity.token);
     manifest_file_name(rank, name);
     path = store_path(save->staging.path, name);
     if (!local || !path)
@@ -344,28 +349,17 @@ static enum reshard_status list_files(const struct file_record *records, struct 
     return RESHARD_OK;
 }
 
-/* The derived index, made durable like the rest. */
-static enum reshard_status write_index(const struct save *save, const struct manifest *manifest,
-                                       struct reshard_error *error)
+/* The derived index, into the checkpoint that is whole without it: so the save has not failed if
+ * there is none, and the report says why. */
+static void write_index(struct save *save, const struct manifest *manifest)
 {
-    struct store_file *file = NULL;
-    enum reshard_status status;
-    char *path;
+    struct reshard_error error = RESHARD_ERROR_INIT;
+    const enum reshard_status status =
+        index_write(save->store, save->directory, manifest, save->layout, &error);
 
-    if (save->options->no_index || !index_is_affordable(save->layout))
-        return RESHARD_OK;
-    path = store_path(save->staging.path, INDEX_FILE);
-    if (!path)
-        return RESHARD_ENOMEM;
-    status = index_write(path, manifest, save->layout, error);
-    if (!status)
-        status = store_open(save->store, path, STORE_WRITE, &file, error);
-    if (!status) {
-        status = store_sync(file, error);
-        status = reshard_first_failure(status, store_close(file, error));
-    }
-    free(path);
-    return status;
+    if (status)
+        snprintf(save->index_text, sizeof save->index_text, "%s",
+                 error.text[0] ? error.text : reshard_status_text(status));
 }
 
 /*
@@ -390,9 +384,9 @@ static enum reshard_status publish(struct save *save, const struct file_record *
 
     memcpy(manifest.token, save->token, sizeof manifest.token);
     if (!status)
-        status = write_index(save, &manifest, error);
-    if (!status)
         status = commit_publish(&save->staging, save->store, &manifest, error);
+    if (!status && save->options->index)
+        write_index(save, &manifest);
     free(manifest.file);
     return status;
 }
@@ -422,13 +416,15 @@ static enum reshard_status commit(struct save *save, struct reshard_error *error
     return status;
 }
 
-static enum reshard_status fill_report(const struct save *save, struct reshard_report *report,
+static enum reshard_status fill_report(struct save *save, struct reshard_report *report,
                                        struct reshard_error *error)
 {
     uint64_t sums[3] = {save->payload, save->file_bytes != 0, save->counted.operations};
-    const enum reshard_status status =
+    enum reshard_status status =
         group_allreduce(save->group, sums, 3, MPI_UINT64_T, MPI_SUM, error);
 
+    if (!status && save->options->index)
+        status = group_broadcast(save->group, save->index_text, sizeof save->index_text, error);
     *report = (struct reshard_report){.step = save->options->step,
                                       .files = sums[1],
                                       .bytes_moved = sums[0],
@@ -436,6 +432,7 @@ static enum reshard_status fill_report(const struct save *save, struct reshard_r
                                       .tensors = reshard_model_tensor_count(save->model),
                                       .diverged = save->diverged};
     memcpy(report->diverged_text, save->diverged_text, sizeof report->diverged_text);
+    memcpy(report->index_text, save->index_text, sizeof report->index_text);
     for (uint32_t t = 0; t < report->tensors; t++) {
         const struct reshard_tensor *tensor = reshard_model_tensor(save->model, t);
         report->tensors_absent += save->absent[t];
@@ -484,6 +481,7 @@ enum reshard_status reshard_save(struct reshard_group *group, const struct resha
     static const struct reshard_save_options defaults = {0};
     struct save save = {.group = group,
                         .state = state,
+                        .directory = directory,
                         .options = options ? options : &defaults,
                         .pieces = ARENA_PIECES_INIT};
     struct reshard_report sink;

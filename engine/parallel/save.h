@@ -32,7 +32,7 @@ enum reshard_replicas {
 struct reshard_save_options {
     uint64_t step;       /* training step of the state */
     struct store *store; /* NULL: POSIX files */
-    bool no_index;       /* leave index.h5 out */
+    bool index; /* write index.h5, too (core/index.h): the view for people and their tools */
     enum reshard_replicas replicas;
     const struct reshard_groups *groups; /* the optimizer's param groups and entries, equal on all
                                             ranks; NULL: none are saved */

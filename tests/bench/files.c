@@ -1,6 +1,6 @@
 /*
- * One rank's file of 1 GiB of state: written with everything that makes it a checkpoint's (HDF5
- * structure, digests, tables, sync), and read back move by move, against the same bytes written and
+ * One rank's file of 1 GiB of state: written with everything that makes it a checkpoint's (head,
+ * digests, tables, trailer, sync), and read back move by move, against the same bytes written and
  * read raw. Cold means that this machine's page cache has been dropped, warm that it has the file.
  */
 #include "bench/bench.h"
@@ -34,11 +34,12 @@ struct files {
 static double run_writer(void *context)
 {
     struct files *files = context;
-    const struct container_identity identity = {.step = 1, .writer = 0, .world = 1};
+    struct container_identity identity = {.step = 1, .writer = 0, .world = 1};
     struct reshard_error error = RESHARD_ERROR_INIT;
     enum reshard_status status;
     double start;
 
+    memcpy(identity.token, files->manifest.token, sizeof identity.token);
     raw_remove(files->path);
     start = bench_now();
     status = writer_write(store_posix(), files->path, files->model, &files->pieces, &identity,
@@ -80,7 +81,8 @@ static double run_reader(void *context)
     if (files->cold)
         raw_forget(files->path);
     start = bench_now();
-    status = reader_open(&reader, store_posix(), files->directory, &files->manifest, 0, &error);
+    status = reader_open(&reader, store_posix(), files->directory, &files->manifest, files->layout,
+                         0, &error);
     for (uint64_t i = 0; !status && i < files->plan.count; i++) {
         const struct plan_move *move = &files->plan.move[i];
         const struct reader_target target = {
@@ -173,6 +175,7 @@ static void files_open(struct files *files, const char *directory)
     files->layout = workload_layout(files->model, RESHARD_LAYOUT_FSDP1, 1);
     bench_require(arena_pieces_of(&files->pieces, files->layout, 0, NULL) == RESHARD_OK,
                   "no pieces");
+    memcpy(files->manifest.token, "00000000000000000000000000000000", RESHARD_TOKEN_BYTES);
     files->manifest.step = files->manifest.world = files->manifest.file_count = 1;
     files->manifest.layout = *reshard_layout_options(files->layout);
     files->manifest.model = files->model;

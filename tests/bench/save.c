@@ -56,7 +56,7 @@ static void remove_checkpoint(const struct world *world, const char *path)
 
 static double run_save(void *context)
 {
-    const struct reshard_save_options options = {.step = 1, .no_index = true};
+    const struct reshard_save_options options = {.step = 1};
     struct world *world = context;
     struct reshard_error error = RESHARD_ERROR_INIT;
     double start;
@@ -93,7 +93,7 @@ static double run_write_buffered(void *context)
 /* The checkpoint of another world: one rank fewer where there are several, another layout. */
 static void save_other(const struct world *world, const struct reshard_group_options *options)
 {
-    const struct reshard_save_options save = {.step = 1, .no_index = true};
+    const struct reshard_save_options save = {.step = 1};
     const int ranks = world->size > 1 ? world->size - 1 : 1;
     struct reshard_layout *layout =
         workload_layout(world->model, RESHARD_LAYOUT_FSDP2, (uint64_t)ranks);

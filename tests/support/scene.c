@@ -95,11 +95,8 @@ static void must_be_the_same(const struct scene *scene, const struct look *befor
 static enum reshard_status save_to(struct scene *scene, const char *path,
                                    enum reshard_replicas replicas)
 {
-    const struct reshard_save_options options = {.step = STEP,
-                                                 .no_index = true,
-                                                 .store = &scene->store.store,
-                                                 .replicas = replicas,
-                                                 .groups = scene->groups};
+    const struct reshard_save_options options = {
+        .step = STEP, .store = &scene->store.store, .replicas = replicas, .groups = scene->groups};
 
     return reshard_save(scene->group, scene->side.state, path, &options, NULL, &scene->error);
 }
