@@ -10,7 +10,9 @@ enum { ALIGNMENT_BYTES = 16 };
 /* One flat parameter: the flat tensors of a unit that are at one pipeline coordinate, and at one
  * expert coordinate where their names decide on that. */
 struct flat {
-    uint32_t lead; /* the first of its tensors */
+    uint32_t lead;     /* the first of its tensors */
+    uint64_t pipeline; /* coordinates that it is fixed at */
+    uint64_t expert;
     uint64_t entries;
     uint64_t ways;
     uint64_t chunk;
@@ -52,12 +54,6 @@ static uint64_t alignment_padding(const struct verify_layout *layout, enum resha
 
 /* --- who is flattened together ---------------------------------------------------------------- */
 
-/* Of one unit. */
-static bool same_place(const struct verify_rules *rules, uint32_t a, uint32_t b)
-{
-    return rules->placement[a].at[VERIFY_PIPELINE] == rules->placement[b].at[VERIFY_PIPELINE];
-}
-
 /* "the same setting of `expert` up to the dimension that it cuts" */
 static bool same_setting(const struct verify_setting *a, const struct verify_setting *b)
 {
@@ -78,39 +74,49 @@ static const char *unlike(const struct verify_rules *rules, uint32_t a, uint32_t
     return NULL;
 }
 
-/* The flat parameter of a tensor, which may be a new one. */
+static enum reshard_status check_alike(const struct verify_rules *rules, uint32_t tensor,
+                                       uint32_t lead, struct reshard_error *error)
+{
+    const char *difference = unlike(rules, tensor, lead);
+
+    if (!difference)
+        return RESHARD_OK;
+    return reshard_error_set(
+        error, RESHARD_EINVAL, "parameter %s cannot be flattened with %s of its unit: it is %s",
+        rules->inventory->tensor[tensor].fqn, rules->inventory->tensor[lead].fqn, difference);
+}
+
+/* The flat parameter of a tensor, which may be a new one. All of a unit at a pipeline coordinate
+ * are alike, so that one of them is enough to be held against. */
 static enum reshard_status find_flat(struct flats *flats, uint32_t tensor,
                                      struct reshard_error *error)
 {
-    const struct verify_rules *rules = flats->rules;
-    const struct verify_placement *placement = rules->placement;
-    uint32_t *latest = &flats->latest[rules->inventory->tensor[tensor].unit];
+    const struct verify_placement *placement = &flats->rules->placement[tensor];
+    const uint64_t pipeline = placement->at[VERIFY_PIPELINE];
+    const uint64_t expert = placement->at[VERIFY_EXPERT];
+    uint32_t *latest = &flats->latest[flats->rules->inventory->tensor[tensor].unit];
+    uint32_t beside = NONE;
     uint32_t f;
 
     for (f = *latest; f != NONE; f = flats->flat[f].before) {
-        const uint32_t lead = flats->flat[f].lead;
-        const char *difference;
-
-        if (!same_place(rules, tensor, lead))
+        if (flats->flat[f].pipeline != pipeline)
             continue;
-        difference = unlike(rules, tensor, lead);
-        if (difference)
-            return reshard_error_set(error, RESHARD_EINVAL,
-                                     "parameter %s cannot be flattened with %s of its unit: it is "
-                                     "%s",
-                                     rules->inventory->tensor[tensor].fqn,
-                                     rules->inventory->tensor[lead].fqn, difference);
-        if (placement[tensor].at[VERIFY_EXPERT] == placement[lead].at[VERIFY_EXPERT])
+        beside = f;
+        if (flats->flat[f].expert == expert)
             break;
     }
     if (f == NONE) {
         f = flats->count++;
-        flats->flat[f] = (struct flat){
-            .lead = tensor, .ways = verify_data_ways(rules, &placement[tensor]), .before = *latest};
+        flats->flat[f] = (struct flat){.lead = tensor,
+                                       .pipeline = pipeline,
+                                       .expert = expert,
+                                       .ways = verify_data_ways(flats->rules, placement),
+                                       .before = *latest};
         *latest = f;
     }
     flats->of[tensor] = f;
-    return RESHARD_OK;
+    return beside == NONE ? RESHARD_OK
+                          : check_alike(flats->rules, tensor, flats->flat[beside].lead, error);
 }
 
 /* --- counting --------------------------------------------------------------------------------- */

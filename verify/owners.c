@@ -189,6 +189,16 @@ static int compare_owners(const struct verify_placement *a, const struct verify_
     return order;
 }
 
+/* Where a tensor's parameter begins in its flat parameter; 0 where it is in none. */
+static uint64_t flat_begin(const struct verify_rules *rules, uint32_t tensor)
+{
+    const struct verify_placement *its =
+        &rules->placement[rules->inventory->tensor[tensor].parameter];
+
+    return its->how == VERIFY_PLACED_FLAT ? its->flat.shard * its->flat.chunk + its->flat.within
+                                          : 0;
+}
+
 static int by_group(const void *a, const void *b, void *context)
 {
     const struct verify_rules *rules = context;
@@ -198,6 +208,8 @@ static int by_group(const void *a, const void *b, void *context)
 
     if (order == 0)
         order = compare_numbers(right->bytes, left->bytes);
+    if (order == 0)
+        order = compare_numbers(flat_begin(rules, left->tensor), flat_begin(rules, right->tensor));
     return order ? order : compare_numbers(left->tensor, right->tensor);
 }
 

@@ -66,26 +66,45 @@ static struct text without(struct text name, size_t bytes)
     return (struct text){name.at + bytes, name.bytes - bytes};
 }
 
+static size_t count_digits(struct text name)
+{
+    size_t digits = 0;
+
+    while (digits < name.bytes && digits < DIGITS_MAX && is_digit(name.at[digits]))
+        digits += 1;
+    return digits;
+}
+
+static uint64_t number_in(struct text name, size_t digits)
+{
+    uint64_t value = 0;
+
+    for (size_t d = 0; d < digits; ++d)
+        value = value * 10 + (uint64_t)(name.at[d] - '0');
+    return value;
+}
+
 /* Take from the front of a name what a part stands for there; false where it does not fit. */
 static bool take(const struct part *part, struct text *name, uint64_t *number)
 {
     struct text left = *name;
-    size_t digits = 0;
+    size_t digits;
 
-    if (!begins(left, part->text))
+    if (left.bytes < part->text.bytes)
         return false;
     left = without(left, part->text.bytes);
     if (part->numbered) {
-        uint64_t value = 0;
+        const struct text here = left;
 
-        for (; digits < left.bytes && digits < DIGITS_MAX && is_digit(left.at[digits]); ++digits)
-            value = value * 10 + (uint64_t)(left.at[digits] - '0');
-        left = without(left, digits);
-        if (digits == 0 || !begins(left, part->then))
+        digits = count_digits(here);
+        left = without(here, digits);
+        if (digits == 0 || !begins(left, part->then) || !begins(*name, part->text))
             return false;
         left = without(left, part->then.bytes);
-        *number = value;
+        *number = number_in(here, digits);
     }
+    if (!begins(*name, part->text))
+        return false;
     *name = left;
     return true;
 }

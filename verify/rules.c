@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { WORLD_MAX = 1 << 20, SECTIONS_MIN = 2, WILD_MAX = 128 };
+enum { WORLD_MAX = 1 << 20, SECTIONS_MIN = 2, WILD_MAX = 64 };
 
 /* --- what a layout must be by itself ---------------------------------------------------------- */
 

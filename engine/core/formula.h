@@ -16,7 +16,7 @@ extern "C" {
 enum {
     RESHARD_SECTIONS_MAX = 16, /* parts of a fused tensor */
     RESHARD_RULES_MAX = 4096,
-    RESHARD_RULES_WILD_MAX = 128, /* of them, with a `*` or `{i}`: each is tried on each name */
+    RESHARD_RULES_WILD_MAX = 64, /* of them, with a `*` or `{i}`: each is tried on each name */
 };
 
 /* FSDP's strategies are meshes: FULL_SHARD and SHARD_GRAD_OP lie alike, as `shard`; HYBRID_SHARD is

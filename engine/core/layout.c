@@ -99,7 +99,7 @@ static enum reshard_status open_givens(struct reshard_layout *layout, struct res
 static enum reshard_status open_owners(struct reshard_layout *layout)
 {
     const struct owners_from from = {layout->model, &layout->options, layout->placement,
-                                     layout->given};
+                                     &layout->flats, layout->given};
 
     return owners_open(&layout->owners, &from);
 }

@@ -10,6 +10,7 @@ struct item {
     struct reshard_place at;      /* the fixed coordinates; 0 along others */
     const struct given *given;    /* or the ranks that have boxes together: by their number */
     uint64_t bytes;
+    uint64_t begin; /* of its parameter in a flat one, whose ranks have what begins there */
     uint32_t tensor;
 };
 
@@ -99,6 +100,8 @@ static int compare_items(const void *left, const void *right)
         return order;
     if (a->bytes != b->bytes)
         return a->bytes > b->bytes ? -1 : 1;
+    if (a->begin != b->begin)
+        return a->begin < b->begin ? -1 : 1;
     return (a->tensor > b->tensor) - (a->tensor < b->tensor);
 }
 
@@ -114,6 +117,7 @@ static uint32_t collect(const struct owners_from *from, struct item *out)
         if (!reshard_role_is_saved(tensor->role) || placement->per_rank)
             continue;
         item.bytes = tensor->count * reshard_dtype_bytes(tensor->dtype);
+        item.begin = from->flats->place[tensor->parameter].begin;
         if (placement->boxes) {
             item.given = from->given[placement->boxes - from->options->rule];
         } else {

@@ -7,6 +7,7 @@
 #ifndef RESHARD_OWNERS_H
 #define RESHARD_OWNERS_H
 
+#include "core/flat.h"
 #include "core/given.h"
 
 /* What owners are chosen from. */
@@ -14,6 +15,7 @@ struct owners_from {
     const struct reshard_model *model;
     const struct reshard_layout_options *options; /* complete */
     const struct placement *placement;            /* by tensor */
+    const struct flats *flats;
     struct given *const *given; /* by rule: of those whose boxes a tensor has; NULL for others */
 };
 

@@ -104,23 +104,29 @@ static struct segment next_segment(const char **pattern)
     return segment;
 }
 
-/* Where a number is to be read at `digits`: what a segment stands for there, from *place up to what
- * is returned. NULL where it does not fit between `name` and `end`. */
+/* Where a number is to be read at `digits`, which are `run` in all: what a segment stands for
+ * there, from *place up to what is returned. NULL where it does not fit between `name` and `end`.
+ */
 static const char *fit_number(const struct segment *segment, const char *name, const char *digits,
-                              const char *end, const char **place, struct pattern_match *out)
+                              size_t run, const char *end, const char **place,
+                              struct pattern_match *out)
 {
-    const size_t read = read_number(digits, &out->number);
-    const char *behind = digits + read;
+    const char *behind = digits + (run < DIGITS_MAX ? run : DIGITS_MAX);
 
     *place = digits - segment->bytes;
-    if (read == 0 || (size_t)(digits - name) < segment->bytes ||
+    if (run == 0 || (size_t)(digits - name) < segment->bytes ||
         (size_t)(end - behind) < segment->behind_bytes ||
-        memcmp(*place, segment->text, segment->bytes) != 0 ||
-        memcmp(behind, segment->behind, segment->behind_bytes) != 0)
+        memcmp(behind, segment->behind, segment->behind_bytes) != 0 ||
+        memcmp(*place, segment->text, segment->bytes) != 0)
         return NULL;
     out->number_text = digits;
-    out->number_bytes = read;
+    out->number_bytes = read_number(digits, &out->number);
     return behind + segment->behind_bytes;
+}
+
+static size_t digit_run(const char *text)
+{
+    return strspn(text, "0123456789");
 }
 
 /* Likewise at `name` itself. */
@@ -132,7 +138,8 @@ static const char *fit_here(const struct segment *segment, const char *name, con
     if ((size_t)(end - name) < segment->bytes)
         return NULL;
     if (segment->behind)
-        return fit_number(segment, name, name + segment->bytes, end, &place, out);
+        return fit_number(segment, name, name + segment->bytes, digit_run(name + segment->bytes),
+                          end, &place, out);
     return memcmp(name, segment->text, segment->bytes) == 0 ? name + segment->bytes : NULL;
 }
 
@@ -146,9 +153,12 @@ static const char *fit_first(const struct segment *segment, const char *name, co
         *place = memmem(name, (size_t)(end - name), segment->text, segment->bytes);
         return *place ? *place + segment->bytes : NULL;
     }
-    for (const char *digits = name + strcspn(name, "0123456789"); !behind && digits < end;
-         digits += 1 + strcspn(digits + 1, "0123456789"))
-        behind = fit_number(segment, name, digits, end, place, out);
+    for (const char *at = name; !behind && at < end;) {
+        const char *digits = at + strcspn(at, "0123456789");
+        for (size_t run = digit_run(digits); !behind && run > 0; run--)
+            behind = fit_number(segment, name, digits++, run, end, place, out);
+        at = digits;
+    }
     return behind;
 }
 
@@ -166,8 +176,19 @@ static const char *fit_last(const struct segment *segment, const char *name, con
         return fit_here(segment, *place, end, out);
     for (size_t digits = DIGITS_MAX; behind != end && digits > 0; digits--)
         if ((size_t)(end - name) - bytes >= digits)
-            behind = fit_number(segment, name, end - bytes - digits, end, place, out);
+            behind = fit_number(segment, name, end - bytes - digits,
+                                digit_run(end - bytes - digits), end, place, out);
     return behind == end ? end : NULL;
+}
+
+/* Most names differ from most patterns before the first star or number. */
+static bool begins_otherwise(const char *pattern, const char *name)
+{
+    while (*pattern == *name && *pattern && *pattern != '*' && *pattern != '{') {
+        pattern++;
+        name++;
+    }
+    return *pattern != *name && *pattern != '*' && *pattern != '{';
 }
 
 /*
@@ -177,11 +198,14 @@ static const char *fit_last(const struct segment *segment, const char *name, con
  */
 bool pattern_matches(const char *pattern, const char *name, struct pattern_match *out)
 {
-    const char *const end = name + strlen(name);
-    struct segment segment = next_segment(&pattern);
-    const char *place;
+    const char *end, *place;
+    struct segment segment;
 
     *out = (struct pattern_match){.number = 0};
+    if (begins_otherwise(pattern, name))
+        return false;
+    end = name + strlen(name);
+    segment = next_segment(&pattern);
     name = fit_here(&segment, name, end, out);
     while (name && *pattern == '*') {
         const char *const from = name;

@@ -81,6 +81,7 @@ struct oracle_places {
     struct reshard_box box[ORACLE_BOXES_MAX];
     bool is_flat;   /* the tensor is part of a flat parameter */
     uint64_t total; /* of which: entries with padding */
+    uint64_t begin; /* entries before the tensor's own */
     uint64_t shard; /* and entries of one rank's shard */
     uint64_t first; /* of the tensor, as the holder has it after other cuts: the first element of
                        its interval; and the one after the last */

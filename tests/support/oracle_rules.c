@@ -280,6 +280,8 @@ static void walk_unit(struct flat_walk *walk, const struct reshard_model *model,
             continue;
         while (options->orig_params && walk->places->total % (16 / bytes) != 0)
             entry(walk, false, 0);
+        if (t == walk->wanted)
+            walk->places->begin = walk->places->total;
         walk_tensor(walk, &said, &mesh, at);
     }
     while (options->orig_params && walk->places->total % said_data_ways(wanted, &mesh) != 0)
@@ -539,6 +541,8 @@ struct owning {
     uint64_t world;
     const struct oracle_places *places; /* of tensor t and rank r: t * world + r */
     bool *owner;                        /* likewise */
+    uint32_t *group;                    /* by tensor: the first one of its group */
+    uint64_t *begin;                    /* by tensor: of its parameter in a flat parameter */
 };
 
 static const struct oracle_places *places_of(const struct owning *owning, uint32_t tensor,
@@ -617,6 +621,34 @@ static uint64_t bytes_of(const struct owning *owning, uint32_t t)
     return tensor->count * reshard_dtype_bytes(tensor->dtype);
 }
 
+/* Where a tensor's parameter begins in its flat parameter, 0 where that is none. */
+static uint64_t begin_of(const struct owning *owning, uint32_t t)
+{
+    const uint32_t parameter = said_of(owning->model, owning->options, t).index;
+
+    for (uint64_t rank = 0; rank < owning->world; rank++)
+        if (places_of(owning, parameter, rank)->part)
+            return places_of(owning, parameter, rank)->begin;
+    return 0;
+}
+
+static uint32_t group_of(const struct owning *owning, uint32_t tensor)
+{
+    uint32_t first = 0;
+
+    while (first < tensor && !in_one_group(owning, first, tensor))
+        first++;
+    return first;
+}
+
+/* Whether a tensor's turn is before that of a later one. */
+static bool is_first(const struct owning *owning, uint32_t t, uint32_t later)
+{
+    if (bytes_of(owning, t) != bytes_of(owning, later))
+        return bytes_of(owning, t) > bytes_of(owning, later);
+    return owning->begin[t] <= owning->begin[later];
+}
+
 /* Which of n a tensor is dealt to: its group's tensors are gone through, the largest that is left
  * first, until it is this one's turn. */
 static uint64_t dealt_to(const struct owning *owning, uint32_t tensor, uint64_t n)
@@ -627,11 +659,11 @@ static uint64_t dealt_to(const struct owning *owning, uint32_t tensor, uint64_t 
     uint32_t next = UINT32_MAX;
 
     for (uint32_t t = 0; t < tensors; t++)
-        done[t] = !in_one_group(owning, t, tensor);
+        done[t] = owning->group[t] != owning->group[tensor];
     while (next != tensor) {
         next = UINT32_MAX;
         for (uint32_t t = 0; t < tensors; t++)
-            if (!done[t] && (next == UINT32_MAX || bytes_of(owning, t) > bytes_of(owning, next)))
+            if (!done[t] && (next == UINT32_MAX || !is_first(owning, next, t)))
                 next = t;
         to = 0;
         for (uint64_t k = 1; k < n; k++)
@@ -701,9 +733,19 @@ bool *oracle_owners(const struct reshard_model *model, const struct reshard_layo
 {
     const uint32_t tensors = reshard_model_tensor_count(model);
     const uint64_t world = oracle_world(options);
-    const struct owning owning = {model, options, said_mesh(options),
-                                  world, places,  must_have(tensors * world, sizeof(bool))};
+    const struct owning owning = {.model = model,
+                                  .options = options,
+                                  .mesh = said_mesh(options),
+                                  .world = world,
+                                  .places = places,
+                                  .owner = must_have(tensors * world, sizeof(bool)),
+                                  .group = must_have(tensors, sizeof(uint32_t)),
+                                  .begin = must_have(tensors, sizeof(uint64_t))};
 
+    for (uint32_t t = 0; t < tensors; t++) {
+        owning.group[t] = group_of(&owning, t);
+        owning.begin[t] = begin_of(&owning, t);
+    }
     for (uint32_t t = 0; t < tensors; t++) {
         const struct said said = said_of(model, options, t);
         if (said.tensor->role == RESHARD_ROLE_PER_RANK)
@@ -714,5 +756,7 @@ bool *oracle_owners(const struct reshard_model *model, const struct reshard_layo
         else if (is_dealt(&owning, t))
             own_candidate(&owning, t);
     }
+    free(owning.group);
+    free(owning.begin);
     return owning.owner;
 }

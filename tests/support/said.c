@@ -355,7 +355,7 @@ static bool options_accepted(const struct reshard_layout_options *options)
             return false;
         wild += strpbrk(options->rule[r].pattern, "*") || strstr(options->rule[r].pattern, "{i}");
     }
-    return options->rule_count <= 4096 && wild <= 128;
+    return options->rule_count <= 4096 && wild <= 64;
 }
 
 static bool has_index(const struct reshard_box *box, const uint64_t *index)
