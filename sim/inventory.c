@@ -123,6 +123,12 @@ static bool add_tensors(struct reshard_model *model, const struct inventory_plac
     const struct language_tensor *tensor = tensors->item;
     bool all = true;
     for (uint64_t i = 0; i < tensors->count; i++) {
+        if (reshard_model_tensor_count(model) == INVENTORY_TENSORS_MAX) {
+            yaml_error(place->document, tensor[i].node->key,
+                       "a model has at most %d tensors, those of repeated sections included",
+                       INVENTORY_TENSORS_MAX);
+            return false;
+        }
         all = add_tensor(model, place, &tensor[i]) && all;
         if (yaml_error_count(place->document) > YAML_ERRORS_MAX)
             return false; /* enough said */

@@ -11,6 +11,8 @@
 
 #include <stdio.h>
 
+enum { INVENTORY_TENSORS_MAX = 10000 }; /* of a file in this language, repeated ones included */
+
 /* Zero is the default throughout. */
 struct inventory_options {
     /* The dtype of all trained parameters; NONE: as the inventory says. A safetensors file must

@@ -16,6 +16,8 @@ struct timeline_checkpoint {
     int line;
 };
 
+enum { TIMELINE_WORK_MAX = 500000 };
+
 struct timeline {
     struct scenario *scenario;
     struct yaml_document *document;
@@ -24,6 +26,8 @@ struct timeline {
     uint64_t step;
     uint64_t ranks;              /* of the world */
     struct reshard_model *model; /* the scenario's, for this world */
+    uint64_t model_ranks;        /* which that is */
+    uint64_t work;               /* entries of the model, for each layout so far */
     const struct reshard_layout_options
         *live; /* how the state lies; NULL where that is not known */
     uint64_t checkpoint_count;
@@ -37,9 +41,12 @@ static enum reshard_status build_model(struct timeline *timeline, const struct y
                                        uint64_t ranks)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
+    if (timeline->model && timeline->model_ranks == ranks)
+        return RESHARD_OK;
     reshard_model_close(timeline->model);
     timeline->model = NULL;
-    if (!timeline->scenario->model)
+    timeline->model_ranks = ranks;
+    if (!timeline->scenario->model || timeline->work > TIMELINE_WORK_MAX)
         return RESHARD_OK;
     const enum reshard_status status =
         inventory_for_world(&timeline->model, timeline->scenario->model, ranks, &error);
@@ -50,12 +57,32 @@ static enum reshard_status build_model(struct timeline *timeline, const struct y
     return RESHARD_OK;
 }
 
+/* A layout of a model costs work for each of its entries, and a line of a file is enough to ask for
+ * one. False, and the first that goes beyond was told, when there are too many. */
+static bool is_affordable(struct timeline *timeline, const struct yaml_node *node)
+{
+    const struct reshard_model *model = timeline->scenario->model;
+    const uint64_t before = timeline->work;
+    timeline->work += model ? reshard_model_tensor_count(model) : 0;
+    if (timeline->work <= TIMELINE_WORK_MAX)
+        return true;
+    if (before <= TIMELINE_WORK_MAX)
+        yaml_error(timeline->document, node,
+                   "the model's tensors and states, once for each start, reshard and transform up "
+                   "to here, are more than %d; use fewer steps or a smaller model",
+                   TIMELINE_WORK_MAX);
+    return false;
+}
+
 /* Complete the layout of `out->ranks`; then the engine has the last word on whether it fits the
  * model. `*fits` says that the state can lie so; false without an error where that is expected. */
 static enum reshard_status build_layout(struct timeline *timeline,
                                         const struct language_start *start, bool refusable,
                                         struct scenario_start *out, bool *fits)
 {
+    *fits = false;
+    if (!is_affordable(timeline, schema_place(start->node, "layout")))
+        return RESHARD_OK;
     const struct formula_place place = {timeline->document, timeline->model, timeline->ranks,
                                         out->ranks};
     struct reshard_layout *layout = NULL;
@@ -136,7 +163,7 @@ static enum reshard_status check_form(struct timeline *timeline, const struct ya
     struct reshard_layout *live = NULL;
     struct reshard_layout *layout = NULL;
     struct reshard_error error = RESHARD_ERROR_INIT;
-    if (!form->given || !timeline->model || !timeline->live)
+    if (!form->given || !timeline->model || !timeline->live || !is_affordable(timeline, node))
         return RESHARD_OK;
     enum reshard_status status =
         reshard_layout_open(&live, timeline->model, timeline->live, &error);

@@ -24,6 +24,7 @@ struct yaml_document {
     struct yaml_node *root;
     uint64_t fault_count;
     struct yaml_fault *fault;
+    uint64_t node_count;
     bool too_many; /* errors; those beyond the limit are not kept */
     bool out_of_memory;
 };
@@ -326,6 +327,11 @@ static struct yaml_node *build_node(struct yaml_builder *builder, struct fy_even
 {
     if (!event_is_plain(builder->document, event))
         return NULL;
+    if (builder->document->node_count++ == YAML_NODES_MAX) {
+        fault_at(builder->document, fy_event_start_mark(event), 1,
+                 "a file has at most %d keys and values", YAML_NODES_MAX);
+        return NULL;
+    }
     if (event->type == FYET_SCALAR)
         return scalar_new(builder->document, event);
     return build_collection(builder, event);

@@ -26,6 +26,7 @@
 enum {
     YAML_FILE_BYTES_MAX = 16 << 20,
     YAML_DEPTH_MAX = 32,
+    YAML_NODES_MAX = 32768, /* keys and values */
     YAML_ERRORS_MAX = 100,
     YAML_SOURCE_COLUMNS_MAX = 160, /* of a source line that is shown */
 };

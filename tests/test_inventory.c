@@ -308,7 +308,7 @@ START_TEST(a_file_of_nothing_but_errors_ends_after_the_first_hundred)
     size_t size = 0;
     FILE *file = fopen(path, "we");
     ck_assert_ptr_nonnull(file);
-    for (int i = 0; i < 100000; i++)
+    for (int i = 0; i < 10000; i++)
         (void)fprintf(file, "unknown%d: 1\n", i);
     ck_assert_int_eq(fclose(file), 0);
     FILE *stream = open_memstream(&messages, &size);
@@ -318,6 +318,24 @@ START_TEST(a_file_of_nothing_but_errors_ends_after_the_first_hundred)
     ck_assert_ptr_null(strstr(messages, ":101:1:"));
     ck_assert_ptr_nonnull(strstr(messages, "more than 100 errors; the others are not shown\n"));
     free(messages);
+}
+END_TEST
+
+START_TEST(a_model_that_repeats_beyond_the_limit_is_refused_at_its_tensor)
+{
+    struct reshard_model *model = NULL;
+    char *messages = NULL;
+    size_t size = 0;
+    write_file("model: 1\nname: m\nsections:\n  - repeat: 10001\n    tensors:\n      a.{i}: []\n");
+    FILE *stream = open_memstream(&messages, &size);
+    ck_assert_int_eq(inventory_open(&model, path, NULL, stream), RESHARD_EINVAL);
+    ck_assert_int_eq(fclose(stream), 0);
+    ck_assert_ptr_nonnull(strstr(messages, ":6:7: error: a model has at most 10000 tensors"));
+    free(messages);
+    write_file("model: 1\nname: m\nsections:\n  - repeat: 10000\n    tensors:\n      a.{i}: []\n");
+    model = open_valid(path, NULL);
+    ck_assert_uint_eq(reshard_model_tensor_count(model), 10000);
+    reshard_model_close(model);
 }
 END_TEST
 
@@ -405,6 +423,7 @@ int main(void)
     tcase_add_loop_test(models, each_wrong_model_file_is_refused_with_its_line, 0,
                         (int)(sizeof(wrong) / sizeof(wrong[0])));
     tcase_add_test(models, a_file_of_nothing_but_errors_ends_after_the_first_hundred);
+    tcase_add_test(models, a_model_that_repeats_beyond_the_limit_is_refused_at_its_tensor);
     tcase_add_test(models, a_missing_file_is_not_found);
     tcase_add_test(models, a_safetensors_file_gives_its_tensors_in_the_order_of_its_bytes);
     tcase_add_test(models, units_of_a_safetensors_file_are_given_by_patterns);
