@@ -1,5 +1,6 @@
 #include "support/heap.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -14,6 +15,7 @@ void *__real_realloc(void *data, size_t bytes);
 void *__real_reallocarray(void *data, size_t count, size_t bytes);
 char *__real_strdup(const char *text);
 char *__real_strndup(const char *text, size_t bytes);
+int __real_posix_memalign(void **out, size_t alignment, size_t bytes);
 void __real_free(void *data);
 void *__wrap_malloc(size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
@@ -21,13 +23,14 @@ void *__wrap_realloc(void *data, size_t bytes);
 void *__wrap_reallocarray(void *data, size_t count, size_t bytes);
 char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t bytes);
+int __wrap_posix_memalign(void **out, size_t alignment, size_t bytes);
 int __wrap_asprintf(char **out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int __wrap___asprintf_chk(char **out, int flag, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void __wrap_free(void *data);
 
 /* Signed: what libraries have allocated is freed here, too. */
-static _Atomic int64_t now, most, first;
+static _Atomic int64_t now, most, first, blocks;
 static _Atomic uint64_t left; /* allocations up to the one that fails, 0 for none */
 static atomic_bool failed;
 
@@ -37,6 +40,7 @@ static bool fails(void)
     if (left == 0 || --left > 0)
         return false;
     failed = true;
+    errno = ENOMEM;
     return true;
 }
 
@@ -44,6 +48,7 @@ static void *count(void *data)
 {
     const int64_t bytes = now += (int64_t)malloc_usable_size(data);
 
+    blocks += data != NULL;
     if (bytes > most)
         most = bytes;
     return data;
@@ -65,6 +70,7 @@ static void *recount(void *grown, int64_t before)
     if (!grown)
         return NULL;
     now -= before;
+    blocks -= before > 0;
     return count(grown);
 }
 
@@ -90,6 +96,15 @@ char *__wrap_strdup(const char *text)
 char *__wrap_strndup(const char *text, size_t bytes)
 {
     return fails() ? NULL : count(__real_strndup(text, bytes));
+}
+
+int __wrap_posix_memalign(void **out, size_t alignment, size_t bytes)
+{
+    const int code = fails() ? ENOMEM : __real_posix_memalign(out, alignment, bytes);
+
+    if (code == 0)
+        count(*out);
+    return code;
 }
 
 __attribute__((format(printf, 2, 0))) static int print(char **out, const char *format,
@@ -129,6 +144,7 @@ int __wrap___asprintf_chk(char **out, int flag, const char *format, ...)
 void __wrap_free(void *data)
 {
     now -= (int64_t)malloc_usable_size(data);
+    blocks -= data != NULL;
     __real_free(data);
 }
 
@@ -142,9 +158,9 @@ uint64_t heap_most(void)
     return (uint64_t)(most - first);
 }
 
-int64_t heap_now(void)
+int64_t heap_blocks(void)
 {
-    return now;
+    return blocks;
 }
 
 void heap_fail_at(uint64_t n)

@@ -15,8 +15,9 @@
 void heap_begin(void);
 uint64_t heap_most(void);
 
-/* How many bytes there are. Signed: what libraries have allocated is freed here, too. */
-int64_t heap_now(void);
+/* How many pieces of memory there are: bytes would not do, since equal ones need not be as large.
+ * Signed: what libraries have allocated is freed here, too. */
+int64_t heap_blocks(void);
 
 /* The n-th allocation from here on fails, 1 being the next one; 0: none does. */
 void heap_fail_at(uint64_t n);
