@@ -74,7 +74,7 @@ static bool file_is_whole(const char *directory, const struct manifest_file *fil
 {
     struct stat about;
     char *path = store_path(directory, file->name);
-    const bool whole = path && stat(path, &about) == 0 && S_ISREG(about.st_mode) &&
+    const bool whole = path && lstat(path, &about) == 0 && S_ISREG(about.st_mode) &&
                        (uint64_t)about.st_size == file->bytes;
     free(path);
     return whole;

@@ -153,7 +153,7 @@ START_TEST(without_memory_nothing_is_published_that_is_not_whole)
     struct manifest manifest = make_manifest();
     enum reshard_status status = RESHARD_ENOMEM;
 
-    for (uint64_t n = 1; status != RESHARD_OK; n += 1 + n / 16) {
+    for (uint64_t n = 1; status != RESHARD_OK; n += 1 + n / 3) {
         begin();
         fail_at(n);
         status = commit_publish(&staging, store_posix(), &manifest, &error);
@@ -294,6 +294,7 @@ int main(void)
     SRunner *runner;
     int failed;
 
+    tcase_set_timeout(tests, 60); /* each try syncs several files */
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_manifest_is_encoded_whole_or_not_at_all);
     tcase_add_test(tests, without_memory_nothing_is_published_that_is_not_whole);

@@ -33,7 +33,7 @@ struct bench {
 
 static void save(struct bench *bench, struct ranks *ranks, const char *name, uint64_t step)
 {
-    const struct reshard_save_options options = {.step = step, .no_index = true};
+    const struct reshard_save_options options = {.step = step};
     struct reshard_error error = RESHARD_ERROR_INIT;
     char path[500];
 

@@ -83,7 +83,7 @@ static void close_bench(struct bench *bench)
 static enum reshard_status save(struct bench *bench, struct store *store, const char *path,
                                 struct reshard_report *report, struct reshard_error *error)
 {
-    const struct reshard_save_options options = {.step = 4, .store = store, .no_index = true};
+    const struct reshard_save_options options = {.step = 4, .store = store};
 
     return reshard_save(bench->group, bench->side.state, path, &options, report, error);
 }

@@ -115,9 +115,9 @@ static enum reshard_status do_manifest(struct bench *bench, struct reshard_error
 
 static enum reshard_status do_latest(struct bench *bench, struct reshard_error *error)
 {
-    char name[NAME_BYTES];
+    struct reshard_latest latest;
 
-    return reshard_latest_find(bench->group, NULL, bench->ranks->scratch, name, sizeof name, error);
+    return reshard_latest_find(bench->group, NULL, bench->ranks->scratch, &latest, error);
 }
 
 static enum reshard_status do_digest(struct bench *bench, struct reshard_error *error)
@@ -353,7 +353,7 @@ static enum reshard_status call_with(struct bench *bench, int wrong, bool mine,
                                      struct reshard_error *error)
 {
     struct manifest manifest;
-    char name[NAME_BYTES];
+    struct reshard_latest latest;
 
     if (wrong <= SAVE_DIRECTORY)
         return reshard_save(bench->group, mine && wrong == SAVE_STATE ? NULL : bench->state,
@@ -370,7 +370,7 @@ static enum reshard_status call_with(struct bench *bench, int wrong, bool mine,
     if (wrong <= LATEST_NAME)
         return reshard_latest_find(bench->group, NULL,
                                    mine && wrong == LATEST_ROOT ? NULL : bench->ranks->scratch,
-                                   mine && wrong == LATEST_NAME ? NULL : name, sizeof name, error);
+                                   mine && wrong == LATEST_NAME ? NULL : &latest, error);
     return reshard_state_digest(bench->group, mine && wrong == DIGEST_STATE ? NULL : bench->state,
                                 RESHARD_PART_ALL,
                                 mine && wrong == DIGEST_OUT ? NULL : bench->digest, error);

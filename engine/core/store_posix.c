@@ -66,7 +66,7 @@ static enum reshard_status open_regular(const char *path, enum store_mode mode, 
     const int flags = mode == STORE_READ     ? O_RDONLY
                       : mode == STORE_CREATE ? O_RDWR | O_CREAT | O_EXCL
                                              : O_RDWR;
-    struct stat info;
+    struct stat info = {0};
     int code;
 
     *fd = open_again(path, flags | O_NOFOLLOW | O_NONBLOCK);
