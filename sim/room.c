@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 enum reshard_status room_needed(const struct job *job, uint64_t *out, struct reshard_error *error)
 {
@@ -19,6 +20,26 @@ enum reshard_status room_needed(const struct job *job, uint64_t *out, struct res
     }
     reshard_layout_close(layout);
     return status;
+}
+
+uint64_t room_descriptors_needed(const struct job *job)
+{
+    enum {
+        SIMULATED = 2, /* a rank that saves: its file, and the same for direct transfers */
+        REAL = 4,      /* the launcher's pipes to a rank, and its socket */
+        BESIDES = 64,  /* libraries, logs, the launcher itself */
+    };
+    return BESIDES + job->ranks * (job->simulated ? SIMULATED : REAL);
+}
+
+uint64_t room_descriptors_free(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return UINT64_MAX;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : UINT64_MAX;
 }
 
 uint64_t room_free(void)

@@ -16,4 +16,10 @@ RESHARD_MUST_CHECK enum reshard_status room_needed(const struct job *job, uint64
  * where the system does not say. */
 uint64_t room_free(void);
 
+/* Local. The files that one process of a job, the simulation or the launcher, may have open at
+ * once; and how many this process and those that it starts may have, after its limit was raised as
+ * far as it goes. */
+uint64_t room_descriptors_needed(const struct job *job);
+uint64_t room_descriptors_free(void);
+
 #endif

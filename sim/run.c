@@ -665,6 +665,24 @@ static enum reshard_status check_room(struct run *run, const struct job *job)
     return fail_scenario(run, RUN_UNAVAILABLE, text);
 }
 
+/* Whether the job's files can be open at once: said before it runs, not when it fails. Another
+ * launcher may start ranks elsewhere. */
+static enum reshard_status check_descriptors(struct run *run, const struct job *job)
+{
+    const uint64_t needed = room_descriptors_needed(job);
+    const uint64_t room = room_descriptors_free();
+    char text[256];
+    if (needed <= room || (!job->simulated && run->options->launch.launcher))
+        return RESHARD_OK;
+    (void)snprintf(text, sizeof(text),
+                   "world %" PRIu64 ", %" PRIu64 " ranks: up to %" PRIu64
+                   " files are open at once, "
+                   "and the limit is %" PRIu64 "; raise it with `ulimit -n %" PRIu64
+                   "` (or LimitNOFILE=, limits.conf), or use fewer ranks",
+                   job->world, job->ranks, needed, room, needed);
+    return fail_scenario(run, RUN_UNAVAILABLE, text);
+}
+
 static enum reshard_status run_world(struct run *run, uint64_t world, uint64_t first)
 {
     struct reshard_error error = RESHARD_ERROR_INIT;
@@ -675,6 +693,8 @@ static enum reshard_status run_world(struct run *run, uint64_t world, uint64_t f
         status = fail_with(run, RUN_ERROR, &error);
     else if (run->options->simulated)
         status = check_room(run, job);
+    if (!status && run->report->result == RUN_PASS)
+        status = check_descriptors(run, job);
     if (!status && run->report->result == RUN_PASS) {
         if (progress->tell)
             progress->tell(progress->context, run->scenario->name, world, run->report->world_count,

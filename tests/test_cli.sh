@@ -438,6 +438,16 @@ check "a launcher's variables do not reach the ranks" \
     env RANK=5 WORLD_SIZE=6 LOCAL_RANK=5 LOCAL_WORLD_SIZE=6 MASTER_ADDR=x MASTER_PORT=1 \
     "$reshard" run -q --on mpi "$example"
 
+# Open files: the limit is raised as far as it goes, and what is not enough is said before a run.
+printf 'scenario: 1\nname: many\nabout: Many files at once.\nmodel: {tensors: {w: [1000]}}\n' >many.yaml
+printf 'cluster: {ranks_per_node: 100}\nsteps:\n  - start: {ranks: 100, layout: fsdp1}\n  - save: a\n  - load: a\n' >>many.yaml
+(ulimit -Sn 128 && exec "$reshard" run -q many.yaml) >out 2>err
+check "a soft limit of open files is raised" test $? -eq 0
+(ulimit -n 128 && exec "$reshard" run -q many.yaml) >out 2>err
+check "a hard one is told before the run" sh -c "[ $? -eq 4 ] && grep -q 'ulimit -n 264' out && ! grep -q SKIP out"
+(ulimit -n 264 && exec "$reshard" run -q many.yaml) >out 2>err
+check "and what was told is enough" test $? -eq 0
+
 # Files that may not grow: an error on all ranks, and no rank dies of a signal.
 printf 'scenario: 1\nname: limited\nabout: Files that may not grow.\nmodel: {tensors: {w: [4000, 4000]}}\n' >limited.yaml
 printf 'steps:\n  - start: {ranks: 2, layout: fsdp1}\n  - save: a\n' >>limited.yaml
