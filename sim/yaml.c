@@ -446,6 +446,7 @@ static bool is_readable(struct yaml_document *document)
     struct fy_mark mark = {0};
     const char *end = document->source + document->source_bytes;
     uint32_t last = '\n';
+    unsigned brackets = 0;
     for (const char *at = document->source; at < end;) {
         uint32_t code = 0;
         const size_t length = text_character(at, (size_t)(end - at), &code);
@@ -455,6 +456,12 @@ static bool is_readable(struct yaml_document *document)
         }
         if (code == '%' && (last == '\n' || last == '\r' || last == 0xFEFF)) {
             fault_at(document, &mark, 1, "directives (%%NAME) are not part of this language");
+            return false;
+        }
+        /* The scanner reads all brackets that follow each other before it tells of the first. */
+        brackets = code == '[' || code == '{' ? brackets + 1 : code == ' ' ? brackets : 0;
+        if (brackets > YAML_DEPTH_MAX) {
+            fault_at(document, &mark, 1, "nested more than %d deep", YAML_DEPTH_MAX);
             return false;
         }
         at += length;
