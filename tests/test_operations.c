@@ -17,7 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NAME_BYTES = 64 };
 
 struct bench {
     struct ranks *ranks;
@@ -286,7 +285,7 @@ enum {
     MANIFEST_DIRECTORY,
     MANIFEST_OUT,
     LATEST_ROOT,
-    LATEST_NAME,
+    LATEST_OUT,
     DIGEST_STATE,
     DIGEST_OUT,
     WRONGS,
@@ -308,7 +307,7 @@ static const char *const wrong_words[WRONGS] = {
     [MANIFEST_DIRECTORY] = "the argument 'directory' is NULL",
     [MANIFEST_OUT] = "the argument 'out' is NULL",
     [LATEST_ROOT] = "the argument 'root' is NULL",
-    [LATEST_NAME] = "the argument 'name' is NULL",
+    [LATEST_OUT] = "the argument 'out' is NULL",
     [DIGEST_STATE] = "the argument 'state' is NULL",
     [DIGEST_OUT] = "the argument 'digest' is NULL",
 };
@@ -367,10 +366,10 @@ static enum reshard_status call_with(struct bench *bench, int wrong, bool mine,
         return reshard_manifest_read(bench->group, NULL,
                                      mine && wrong == MANIFEST_DIRECTORY ? NULL : bench->saved,
                                      mine && wrong == MANIFEST_OUT ? NULL : &manifest, error);
-    if (wrong <= LATEST_NAME)
+    if (wrong <= LATEST_OUT)
         return reshard_latest_find(bench->group, NULL,
                                    mine && wrong == LATEST_ROOT ? NULL : bench->ranks->scratch,
-                                   mine && wrong == LATEST_NAME ? NULL : &latest, error);
+                                   mine && wrong == LATEST_OUT ? NULL : &latest, error);
     return reshard_state_digest(bench->group, mine && wrong == DIGEST_STATE ? NULL : bench->state,
                                 RESHARD_PART_ALL,
                                 mine && wrong == DIGEST_OUT ? NULL : bench->digest, error);
