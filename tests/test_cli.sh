@@ -248,6 +248,10 @@ expect 2 "part of a checkpoint; inspect its directory" inspect $checkpoint/manif
 expect 2 "part of a checkpoint; inspect its directory" inspect $checkpoint/rank-00000.h5
 expect 0 "range of the piece" verify --help
 
+mkdir cut
+cp $checkpoint/manifest.json cut
+truncate -s 1000 cut/manifest.json
+
 # A file that is lost, metadata that HDF5 cannot read, and an index that shows something else.
 cp -r $checkpoint lost
 rm lost/rank-00002.h5
@@ -256,7 +260,14 @@ cp -r $checkpoint metadata
 printf 'x' | dd of=metadata/rank-00001.h5 bs=1 seek=345 conv=notrunc 2>dd.log
 expect 3 "rank-00001.h5: " verify metadata
 check "HDF5 does not complain at exit" sh -c '! grep HDF5: err'
+check "a scenario's saves write no index" test ! -e $checkpoint/index.h5
+expect 2 "nowhere/manifest.json" index nowhere
+expect 3 "manifest.json" index cut
 cp -r $checkpoint index
+expect 0 "" index index
+check "h5ls shows a full tensor" sh -c 'h5ls -r index/index.h5 | grep -q "^/model/weight  *Dataset {4, 4}"'
+expect 0 "" index index
+expect 0 "all as it should be" verify index
 printf 'x' | dd of=index/index.h5 bs=1 seek=20 conv=notrunc 2>dd.log
 expect 3 "index.h5: HDF5 cannot open it" verify index
 

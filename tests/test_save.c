@@ -326,6 +326,51 @@ static void a_copy_that_fails_on_one_rank_fails_the_save_or_load_on_all(struct r
     }
 }
 
+/* ---- the index ------------------------------------------------------------------------------- */
+
+static enum reshard_status refuse_index(struct store *store, const char *path, enum store_mode mode,
+                                        struct store_file **out, struct reshard_error *error)
+{
+    (void)store;
+    if (mode == STORE_CREATE && strstr(path, "/.index."))
+        return reshard_error_set(error, RESHARD_ENOSPC, "%s: no space", path);
+    return store_open(store_posix(), path, mode, out, error);
+}
+
+/* The checkpoint is whole without it: the save has not failed, and the report says what has. */
+static void an_index_that_cannot_be_written_fails_no_save(struct ranks *ranks)
+{
+    const struct reshard_layout_options layout = replicated(ranks);
+    const struct store_ops *posix = store_posix()->ops;
+    struct store_ops ops = *posix;
+    struct store store = {&ops};
+    struct reshard_save_options options = {.step = 4, .store = &store, .index = true};
+    struct bench bench;
+    char index[340];
+
+    ops.open = refuse_index;
+    open_bench(&bench, ranks, sample_model(), &layout, false, "viewed");
+    for (int full = 1; bench.ready && full >= 0; full--) {
+        struct reshard_error error = RESHARD_ERROR_INIT;
+        struct reshard_report report;
+        if (!full)
+            options.store = NULL;
+        EXPECT_STATUS(
+            ranks,
+            reshard_save(bench.group, bench.side.state, bench.path, &options, &report, &error),
+            RESHARD_OK, &error);
+        EXPECT(ranks, ranks_same_text(ranks->comm, report.index_text));
+        EXPECT(ranks, (strstr(report.index_text, ".partial: no space") != NULL) == full);
+        EXPECT(ranks, full || report.index_text[0] == '\0');
+        (void)snprintf(index, sizeof index, "%s/index.h5", bench.path);
+        EXPECT(ranks, (access(index, F_OK) != 0) == full);
+        EXPECT_STATUS(ranks, load(&bench, &error), RESHARD_OK, &error);
+        EXPECT(ranks, side_wrong_all(&bench.side, VALUES) == 0);
+        (void)snprintf(bench.path, sizeof bench.path, "%s/viewed-again", ranks->scratch);
+    }
+    close_bench(&bench);
+}
+
 int main(int argc, char **argv)
 {
     static const struct ranks_test tests[] = {
@@ -337,6 +382,8 @@ int main(int argc, char **argv)
         {"a tie whose two names differ is refused", a_tie_whose_two_names_differ_is_refused},
         {"a buffer that is not persistent is left out",
          a_buffer_that_is_not_persistent_is_left_out},
+        {"an index that cannot be written fails no save",
+         an_index_that_cannot_be_written_fails_no_save},
         {"a copy that fails on one rank fails the save or load on all",
          a_copy_that_fails_on_one_rank_fails_the_save_or_load_on_all},
         {NULL, NULL},
