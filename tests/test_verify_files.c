@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -377,6 +378,30 @@ START_TEST(entries_that_are_no_regular_files_are_named_for_what_they_are)
 }
 END_TEST
 
+static void limit_descriptors(rlim_t count)
+{
+    const struct rlimit limit = {count, count};
+
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* Each test is a process of its own. */
+START_TEST(many_files_need_few_descriptors)
+{
+    scripted_checkpoint("c", "--layout fsdp1 --shard 40 --index");
+    limit_descriptors(16);
+    expect_clean("c");
+}
+END_TEST
+
+START_TEST(a_missing_descriptor_is_no_damage)
+{
+    scripted_checkpoint("c", "--shard 4");
+    limit_descriptors(3);
+    expect_one("c", RESHARD_EIO, "cannot be read: Too many open files");
+}
+END_TEST
+
 START_TEST(the_directory_itself_may_be_a_link)
 {
     scripted_checkpoint("d", "--shard 4");
@@ -722,6 +747,8 @@ static Suite *suite(void)
     tcase_add_test(one, damage_beside_a_missing_file_is_seen);
     tcase_add_test(one, faults_of_layout_beside_a_missing_file_are_seen);
     tcase_add_loop_test(one, entries_that_are_no_regular_files_are_named_for_what_they_are, 0, 6);
+    tcase_add_test(one, many_files_need_few_descriptors);
+    tcase_add_test(one, a_missing_descriptor_is_no_damage);
     tcase_add_test(one, the_directory_itself_may_be_a_link);
     tcase_add_loop_test(one, the_token_file_is_held_against_the_manifest, 0, 7);
     tcase_add_test(one, a_file_of_another_save_of_the_same_step_is_named);
