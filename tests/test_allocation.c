@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { VALUES = 23, NAME_BYTES = 64, ALLOCATIONS_MAX = 100000 };
+enum { VALUES = 23, ALLOCATIONS_MAX = 100000 };
 
 #ifdef RESHARD_SIMULATED
 enum { VICTIMS = 1 };
@@ -228,11 +228,11 @@ static void check_exchange(struct bench *bench, enum reshard_status status)
 
 static enum reshard_status do_latest(struct bench *bench, struct reshard_error *error)
 {
-    char name[NAME_BYTES] = "";
+    struct reshard_latest latest;
     const enum reshard_status status =
-        reshard_latest_find(bench->group, NULL, bench->ranks->scratch, name, sizeof name, error);
+        reshard_latest_find(bench->group, NULL, bench->ranks->scratch, &latest, error);
 
-    EXPECT(bench->ranks, status || strcmp(name, "earlier") == 0);
+    EXPECT(bench->ranks, status || strcmp(latest.name, "earlier") == 0);
     return status;
 }
 

@@ -17,7 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 struct bench {
     struct ranks *ranks;
     struct reshard_group *group;

@@ -3,16 +3,14 @@
  * moved and checked. So that more than the seal is tried, the CRC of the tables and the seal are
  * made right, and the manifest is made to expect them, when the first bit of the input says so.
  */
+// Seeds: tests/golden/linear-fsdp1/rank-*.h5
 #include "core/digest.h"
 #include "core/reader.h"
+#include "fuzz/fuzz.h"
 #include "support/store_memory.h"
 
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { RANKS = 3, WRITER = 1, STEP = 7, TABLES_CRC = 136, SEALED = TRAILER_BYTES - 8 };
 
