@@ -127,8 +127,12 @@ static void write_bytes(const unsigned char *data, uint64_t bytes)
 
 static bool is_as_written(const struct container *container)
 {
-    bool same = memcmp(&container->trailer, &trailer, sizeof trailer) == 0 &&
-                container->pieces.count == pieces.count;
+    unsigned char found[TRAILER_BYTES], written[TRAILER_BYTES];
+    struct trailer read = container->trailer;
+    trailer_encode(&read, found);
+    trailer_encode(&trailer, written);
+    bool same = memcmp(found, written, TRAILER_BYTES) == 0 &&
+                container->trailer.seal == trailer.seal && container->pieces.count == pieces.count;
     for (int d = 0; d < RESHARD_DTYPE_COUNT; d++)
         same = same && container->pieces.elements[d] == pieces.elements[d];
     for (uint64_t i = 0; same && i < pieces.count; i++) {
@@ -151,7 +155,7 @@ static enum reshard_status read_file(struct container *out, struct reshard_error
 
 static void assert_reads(void)
 {
-    struct container container;
+    struct container container = CONTAINER_INIT;
     struct reshard_error error = RESHARD_ERROR_INIT;
     const enum reshard_status status = read_file(&container, &error);
     ck_assert_msg(status == RESHARD_OK, "%s", error.text);
