@@ -18,7 +18,6 @@
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,43 +280,15 @@ struct operation {
     void (*check)(struct bench *bench, enum reshard_status status);
 };
 
-/* ---- JSON ------------------------------------------------------------------------------------ */
-
-/* One for all ranks of a process, like the heap. */
-static atomic_bool json_failed;
-
-static void *json_allocate(size_t bytes)
-{
-    void *data = malloc(bytes);
-
-    if (!data)
-        json_failed = true;
-    return data;
-}
-
-/*
- * What the manifest's coder does where jansson finds no memory, and what has to go: jansson calls
- * the text wrong that it could not hold, so a manifest is damaged (EFORMAT), or there is no
- * checkpoint (ENOENT); and json_dumps() returns a text that is cut, so a save publishes it.
- */
-static bool is_excused(const struct operation *operation, enum reshard_status status, bool json)
-{
-    if (operation->run == do_save)
-        return json && status == RESHARD_OK;
-    return json &&
-           (status == RESHARD_EFORMAT || (status == RESHARD_ENOENT && operation->run == do_latest));
-}
-
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-/* Whether an allocation has failed on any rank, and whether it was JSON's. */
-static bool any_failed(struct bench *bench, bool *json)
+/* Whether an allocation has failed on any rank. */
+static bool any_failed(struct bench *bench)
 {
-    uint64_t failed[2] = {heap_has_failed(), json_failed};
+    uint64_t failed = heap_has_failed();
 
-    EXPECT(bench->ranks, !group_allreduce(bench->group, failed, 2, MPI_UINT64_T, MPI_SUM, NULL));
-    *json = failed[1] > 0;
-    return failed[0] > 0;
+    EXPECT(bench->ranks, !group_allreduce(bench->group, &failed, 1, MPI_UINT64_T, MPI_SUM, NULL));
+    return failed > 0;
 }
 
 /* Ranks that share one heap look at it, and change it, in step. */
@@ -335,10 +306,9 @@ static bool fail_one(struct bench *bench, const struct operation *operation, int
     const int failures = ranks->failures;
     enum reshard_status status;
     int64_t before;
-    bool failed, json;
+    bool failed;
 
     spoil(bench);
-    json_failed = false;
     settle(ranks);
     before = heap_blocks();
     settle(ranks);
@@ -347,17 +317,12 @@ static bool fail_one(struct bench *bench, const struct operation *operation, int
     settle(ranks);
     status = operation->run(bench, &error);
     settle(ranks);
-    failed = any_failed(bench, &json);
+    failed = any_failed(bench);
     EXPECT(ranks, heap_blocks() == before);
     EXPECT(ranks, ranks_same_text(ranks->comm, status ? error.text : "OK")); /* and the status */
-    if (is_excused(operation, status, json)) {
-        if (operation->run == do_save && ranks->rank == 0)
-            EXPECT(ranks, !store_remove(store_posix(), bench->path, NULL));
-    } else {
-        if (status != RESHARD_OK)
-            EXPECT_STATUS(ranks, status, failed ? RESHARD_ENOMEM : RESHARD_OK, &error);
-        operation->check(bench, status);
-    }
+    if (status != RESHARD_OK)
+        EXPECT_STATUS(ranks, status, failed ? RESHARD_ENOMEM : RESHARD_OK, &error);
+    operation->check(bench, status);
     settle(ranks);
     if (ranks->failures > failures && ranks->rank == 0)
         printf("that was allocation %" PRIu64 " of rank %d: %s: %s\n", n, victim,
@@ -431,6 +396,6 @@ int main(int argc, char **argv)
         {NULL, NULL},
     };
 
-    json_set_alloc_funcs(json_allocate, free);
+    json_set_alloc_funcs(malloc, free); /* those that fail here */
     return ranks_main(argc, argv, tests);
 }

@@ -2,6 +2,7 @@
 
 #include "core/digest.h"
 #include "core/groups_json.h"
+#include "core/json_read.h"
 #include "core/layout_json.h"
 #include "core/manifest_text.h"
 
@@ -698,13 +699,10 @@ enum reshard_status manifest_decode(struct manifest *out, const char *text, size
     enum reshard_status status = check_tail(text, bytes, name, error);
     if (status)
         return status;
-    json_error_t place;
-    json_t *const root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &place);
-    if (!root)
-        return reshard_error_set(
-            error,
-            json_error_code(&place) == json_error_out_of_memory ? RESHARD_ENOMEM : RESHARD_EFORMAT,
-            "%s: line %d, column %d: %s", name, place.line, place.column, place.text);
+    json_t *root;
+    status = json_read(&root, text, bytes, name, error);
+    if (status)
+        return status;
     struct decoder reader = {name, "", error};
     status = get_manifest(&reader, root, out);
     json_decref(root);

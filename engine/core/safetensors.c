@@ -1,5 +1,7 @@
 #include "core/safetensors.h"
 
+#include "core/json_read.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -214,18 +216,14 @@ static enum reshard_status check_form(const struct safetensors *file, uint64_t b
 static enum reshard_status parse_header(struct safetensors *file, uint64_t header_bytes,
                                         struct reshard_error *error)
 {
-    json_error_t fault;
     if (header_bytes == 0 || file->header[0] != '{')
         return reshard_error_set(error, RESHARD_EFORMAT, "%s: the header must begin with '{'",
                                  file->path);
-    const enum reshard_status status = check_form(file, header_bytes, error);
-    if (status != RESHARD_OK)
+    enum reshard_status status = check_form(file, header_bytes, error);
+    if (!status)
+        status = json_read(&file->json, file->header, header_bytes, file->path, error);
+    if (status)
         return status;
-    file->json = json_loadb(file->header, header_bytes, JSON_REJECT_DUPLICATES, &fault);
-    if (!file->json)
-        return reshard_error_set(error, RESHARD_EFORMAT,
-                                 "%s: the header is not valid JSON: %s (at its byte %d)",
-                                 file->path, fault.text, fault.position);
     free(file->header);
     file->header = NULL;
     return RESHARD_OK;
