@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import re
+import struct
 import sys
 
 import h5py
@@ -97,7 +98,12 @@ def check_checkpoint(directory, scope):
         with h5py.File(path, "r") as file:
             raw = path.read_bytes()
             tables = b"".join(bytes_of(raw, file[name]) for name in ("tensors", "pieces"))
-            assert crc64(tables) == int(entry["seal"], 16) == file["seal"][0], f"{path}: seal"
+            head, said = struct.unpack_from("<QQ", raw, len(raw) - 512 + 80)
+            assert crc64(raw[:head]) == said, f"{path}: CRC of the head"
+            assert crc64(tables) == struct.unpack_from("<Q", raw, len(raw) - 512 + 136)[0], \
+                f"{path}: CRC of the tables"
+            assert crc64(raw[-512:-8]) == struct.unpack_from("<Q", raw, len(raw) - 8)[0] == \
+                int(entry["seal"], 16), f"{path}: seal"
             for piece in file["pieces"]:
                 t, n = file["tensors"][piece["tensor"]], piece["ndim"]
                 arena = file["arena"][t["dtype"].decode()]

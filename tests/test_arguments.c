@@ -161,9 +161,6 @@ START_TEST(keys_refuse_null)
           "model");
     NAMED(reshard_rekey(&to_model, &to_groups, model, NULL, RESHARD_KEYS_IDS, NULL, &error),
           "groups");
-    reshard_groups_set_keys(groups, RESHARD_KEYS_IDS);
-    NAMED(reshard_rekey(&to_model, &to_groups, model, groups, RESHARD_KEYS_NAMES, NULL, &error),
-          "names");
     NAMED(reshard_key_parse(NULL, &kind, fqn, name, &error), "text");
     NAMED(reshard_key_parse("state.w.s", NULL, fqn, name, &error), "kind");
     NAMED(reshard_key_parse("state.w.s", &kind, NULL, name, &error), "fqn");

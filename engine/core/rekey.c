@@ -160,10 +160,7 @@ enum reshard_status reshard_rekey(struct reshard_model **model_out,
     *model_out = NULL;
     *groups_out = NULL;
     is_so_already = reshard_groups_keys(groups) == to;
-    if (!is_so_already && to == RESHARD_KEYS_NAMES)
-        status = CHECK_ARGUMENTS(error, ARGUMENT(names));
-    if (!status)
-        status = reshard_groups_check(groups, model, error);
+    status = reshard_groups_check(groups, model, error);
     if (!status && !is_so_already && to == RESHARD_KEYS_NAMES)
         status = check_names(groups, names, error);
     if (!status)
