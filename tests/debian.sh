@@ -80,8 +80,8 @@ inherited() {
     env -0 | grep -zE '^(RESHARD_[A-Z_]*|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|CI)=' || true
 }
 
-# Arguments: COMMAND... MPI needs /proc, and shared memory in /dev/shm; the other devices that
-# programs open were made by debootstrap.
+# Arguments: COMMAND... MPI needs /proc, shared memory in /dev/shm, and /sys, where it looks for processors
+# and networks and complains of those it cannot find; other devices were made by debootstrap.
 enter() {
     local -a environment
     mapfile -d '' -t environment < <(inherited)
@@ -91,6 +91,7 @@ enter() {
         root=$1
         shift
         mount -t proc proc "$root/proc"
+        mount -t sysfs -o ro sysfs "$root/sys"
         mount -t tmpfs -o mode=1777 shm "$root/dev/shm"
         exec chroot "$root" "$@"' enter "$root" \
         /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
