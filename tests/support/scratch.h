@@ -1,7 +1,7 @@
 /*
  * A scratch directory for one test program: made in the build tree, wherever the program runs, and
- * removed with all that is in it at the end; that of a test that failed stays there to be looked at.
- * Not shared between ranks unless the caller shares its name.
+ * removed with all that is in it at the end; that of a test that failed stays there to be looked
+ * at. Not shared between ranks unless the caller shares its name.
  */
 #ifndef RESHARD_TESTS_SCRATCH_H
 #define RESHARD_TESTS_SCRATCH_H
