@@ -36,8 +36,8 @@ class Layout:
         self.layout, self.world, self.tensors = layout, world, tensors
         self.mesh = [layout["mesh"].get(axis, 1) for axis in AXES]
         self.ranks = int(np.prod(self.mesh))
-        self.owned = [0] * world
         self.stages = self.default_stages()
+        self.hands = {}
 
     def coordinates(self, rank):
         out = {}
@@ -155,8 +155,8 @@ class Layout:
                 parts = [chunk(part, shard, ways, k) for part in parts]
         return [part for part in parts if part.size]
 
-    def flat_intervals(self, t, c):
-        """What a rank's flat shard has of a tensor: of each part an interval."""
+    def flat_place(self, t, c):
+        """At which entry a tensor begins in its flat parameter, its parts, and all entries."""
         entries, align, found = 0, 1, None
         for other in self.tensors:
             if (other.slot or other.unit != t.unit or self.shard(other) != "flat" or
@@ -169,10 +169,15 @@ class Layout:
             if other.fqn == t.fqn:
                 found = entries, parts
             entries += sum(part.size for part in parts)
+        return *found, entries
+
+    def flat_intervals(self, t, c):
+        """What a rank's flat shard has of a tensor: of each part an interval."""
+        start, parts, entries = self.flat_place(t, c)
         k, ways = self.data_coordinate(t, c)
         if self.layout["orig_params"]:
             entries = -(-entries // ways) * ways
-        each, (start, parts), out = -(-entries // ways), found, []
+        each, out = -(-entries // ways), []
         for part in parts:
             a, b = (min(max(each * i - start, 0), part.size) for i in (k, k + 1))
             out.append((part, a, b))
@@ -250,30 +255,62 @@ class Layout:
             free += [c[axis] for axis in ("shard", "tensor") if axis not in axes]
         return tuple(free)
 
+    def members(self, t):
+        """The ranks that have each set of a tensor's given boxes, by lowest rank; None of others."""
+        if (t.slot and not t.like) or self.says((t.of or t).fqn, "boxes")[0] is None:
+            return None
+        sets = {}
+        for rank in range(self.world):
+            part = self.parts(t, rank)
+            if part:
+                sets.setdefault(b"".join(p.tobytes() for p in part), []).append(rank)
+        return tuple(sorted(tuple(ranks) for ranks in sets.values()))
+
+    def group(self, t):
+        """What tensors that are dealt together have in common."""
+        members = self.members(t)
+        if members is not None:
+            return members
+        of = t.of or t
+        pins = [None if self.says(of.fqn, "boxes")[0] is not None else self.pinned(of, axis)
+                for axis in ("pipeline", "expert")]
+        return tuple(sorted(self.cut_axes(t))), *pins
+
+    def begins(self, t):
+        """The entry of a flat parameter at which a tensor, or its parameter, begins."""
+        of = t.of or t
+        if self.says(of.fqn, "boxes")[0] is not None or self.shard(of) != "flat":
+            return 0
+        return next(self.flat_place(of, c)[0] for c in map(self.coordinates, range(self.ranks))
+                    if self.is_at(of, c))
+
+    def dealt(self, t, n):
+        """Which of 0 to n - 1 a tensor goes to, when its group is dealt to n."""
+        key = self.group(t), n
+        if key not in self.hands:
+            group = [other for other in self.tensors
+                     if other.role != "per_rank" and self.group(other) == key[0]]
+            sums, out = [0] * n, {}
+            for other in sorted(group, key=lambda o: (-o.count * BYTES[o.dtype], self.begins(o))):
+                to = sums.index(min(sums))
+                sums[to] += other.count * BYTES[other.dtype]
+                out[other.fqn, other.slot] = to
+            self.hands[key] = out
+        return self.hands[key][t.fqn, t.slot]
+
     def owners(self, t):
-        """The ranks that write a tensor; to be called once for each, in order."""
-        ranks, width = range(self.world), BYTES[t.dtype]
-        part = {r: self.parts(t, r) for r in ranks}
+        """The ranks that write a tensor, and what each rank has of it."""
+        part = {r: self.parts(t, r) for r in range(self.world)}
         if t.role == "per_rank":
-            out = set(ranks)
-        elif (not t.slot or t.like) and self.says(t.fqn, "boxes")[0] is not None:
-            sets = {}
-            for r in ranks:
-                if part[r]:
-                    sets.setdefault(b"".join(p.tobytes() for p in part[r]), []).append(r)
-            out = set()
-            for holders in sets.values():
-                out.add(min(holders, key=lambda r: (self.owned[r], r)))
-        else:
-            by = {}
-            for r in ranks:
-                if self.candidate(t, r) is not None:
-                    by.setdefault(self.candidate(t, r), []).append(r)
-            out = set(min(sorted(by.items()),
-                          key=lambda one: (sum(self.owned[r] for r in one[1]), one[0]))[1])
-        for r in out:
-            self.owned[r] += width * sum(p.size for p in part[r])
-        return out, part
+            return set(part), part
+        members = self.members(t)
+        if members is not None:
+            return {ranks[self.dealt(t, len(ranks))] for ranks in members}, part
+        by = {}
+        for rank in part:
+            if self.candidate(t, rank) is not None:
+                by.setdefault(self.candidate(t, rank), []).append(rank)
+        return set(by[sorted(by)[self.dealt(t, len(by))]]), part
 
 
 def boxes(shape, a, b):

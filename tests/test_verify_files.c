@@ -315,7 +315,7 @@ START_TEST(a_missing_file_is_one_line_with_what_is_lost)
     scripted_checkpoint("c", "--shard 8");
     scripted_run("rm %s/c/rank-00001.h5", scripted_home);
     expect_one("c", RESHARD_ENOENT,
-               "ENOENT: rank-00001.h5: is missing: what it must have of 15 tensors, 323 bytes, "
+               "ENOENT: rank-00001.h5: is missing: what it must have of 17 tensors, 331 bytes, "
                "is lost");
 }
 END_TEST

@@ -33,14 +33,17 @@ static enum reshard_status load_manifest(struct verify_checkpoint *checkpoint, i
 static enum reshard_status read_manifest(struct verify_checkpoint *checkpoint,
                                          struct reshard_error *error)
 {
+    struct reshard_error fault = RESHARD_ERROR_INIT;
     uint64_t bytes;
     int fd;
     enum reshard_status status =
-        verify_entry_open(checkpoint->directory, "manifest.json", &fd, &bytes, error);
+        verify_entry_open(checkpoint->directory, "manifest.json", &fd, &bytes, &fault);
 
     if (status == RESHARD_ENOENT)
         return reshard_error_set(error, status,
                                  "no manifest.json: no checkpoint, or a save that was cut short");
+    if (status)
+        reshard_error_set(error, status, "%s", fault.text);
     if (!status && bytes > MANIFEST_MAX)
         status = reshard_error_set(error, RESHARD_EFORMAT, "has more than %d bytes", MANIFEST_MAX);
     if (status)
