@@ -134,7 +134,7 @@ uint32_t verify_deal_stretches(const struct verify_deal *deal, uint64_t holder,
 
 uint64_t verify_deal_entries(const struct verify_deal *deal, uint64_t holder)
 {
-    struct verify_stretch stretch[VERIFY_SECTIONS_MAX];
+    struct verify_stretch stretch[VERIFY_SECTIONS_MAX] = {{0, 0}};
     const uint32_t count = verify_deal_stretches(deal, holder, stretch);
     uint64_t entries = 0;
 

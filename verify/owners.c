@@ -38,16 +38,16 @@ static uint32_t better(const struct dealer *dealer, uint32_t a, uint32_t b)
  * `leaves` hands, which are as many as the next power of two, are the lower half of the tree. */
 static void deal(struct dealer *dealer, const struct card *card, uint32_t count, uint64_t hands)
 {
-    const uint32_t used = hands < count ? (uint32_t)hands : count;
-    uint32_t leaves = 1;
+    const size_t used = hands < count ? hands : count;
+    size_t leaves = 1;
 
     while (leaves < used)
         leaves *= 2;
-    for (uint32_t h = 0; h < leaves; ++h) {
+    for (size_t h = 0; h < leaves; ++h) {
         dealer->sum[h] = h < used ? 0 : ~(verify_sum)0;
-        dealer->winner[leaves + h] = h;
+        dealer->winner[leaves + h] = (uint32_t)h;
     }
-    for (uint32_t node = leaves; node-- > 1;)
+    for (size_t node = leaves; node-- > 1;)
         dealer->winner[node] =
             better(dealer, dealer->winner[2 * node], dealer->winner[2 * node + 1]);
     for (uint32_t c = 0; c < count; ++c) {
@@ -55,7 +55,7 @@ static void deal(struct dealer *dealer, const struct card *card, uint32_t count,
 
         dealer->hand[c] = winner;
         dealer->sum[winner] += card[c].bytes;
-        for (uint32_t node = (leaves + winner) / 2; node > 0; node /= 2)
+        for (size_t node = (leaves + winner) / 2; node > 0; node /= 2)
             dealer->winner[node] =
                 better(dealer, dealer->winner[2 * node], dealer->winner[2 * node + 1]);
     }

@@ -113,7 +113,7 @@ void told_open(struct told *told, const struct reshard_model *model,
         tensors, calloc((size_t)tensors + 1, sizeof *told->inventory.tensor),
         reshard_model_unit_count(model)};
     told->rule = calloc((size_t)options->rule_count + 1, sizeof *told->rule);
-    told->box = calloc((size_t)options->rule_count + 1, sizeof *told->box);
+    told->box = calloc((size_t)options->rule_count + 1, sizeof(struct verify_rank_box *));
     if (!told->inventory.tensor || !told->rule || !told->box)
         abort();
     for (uint32_t t = 0; t < tensors; t++)
