@@ -463,9 +463,9 @@ static void damage(struct ranks *ranks, const char *path)
     (void)snprintf(name, sizeof name, "%s/rank-00000.h5", path);
     file = fopen(name, "r+b");
     if (EXPECT(ranks, file != NULL)) {
-        EXPECT(ranks, fseek(file, 16384, SEEK_SET) == 0);
+        EXPECT(ranks, fseek(file, 4096, SEEK_SET) == 0);
         const int byte = fgetc(file);
-        EXPECT(ranks, fseek(file, 16384, SEEK_SET) == 0 && fputc(byte ^ 1, file) != EOF);
+        EXPECT(ranks, fseek(file, 4096, SEEK_SET) == 0 && fputc(byte ^ 1, file) != EOF);
         EXPECT(ranks, fclose(file) == 0);
     }
 }

@@ -146,7 +146,7 @@ static void ranks_that_write_into_several_directories_are_refused(struct ranks *
         EXPECT_STATUS(ranks, save(&bench, NULL, join(path, bench.own, "step"), NULL, &error),
                       RESHARD_EMISMATCH, &error);
         must_hold(ranks, &error, words);
-        must_hold(ranks, &error, "/own-1 in /");
+        must_hold(ranks, &error, "/own-1 is not that of rank 0: ");
         must_hold(ranks, &error, "is not that of rank 0");
         EXPECT(ranks, access(path, F_OK) != 0);
         ranks_barrier(ranks->comm);

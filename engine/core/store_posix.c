@@ -19,6 +19,10 @@
  * for four synced writers of one NVMe disk. */
 enum { DIRECT_BYTES_MIN = 256 * 1024, DIRECT_ALIGNMENT = 4096 };
 
+enum {
+    MOUNT_BYTES_MAX = 16 * 1024
+}; /* of a line about a mount: two paths, and a page of options */
+
 struct posix_file {
     struct store_file file; /* base, first */
     int fd;
@@ -256,14 +260,12 @@ static bool locks_are_local(const char *mount)
 static bool locks_are_shared(dev_t device)
 {
     FILE *mounts = fopen("/proc/self/mountinfo", "re");
-    char wanted[32], *line = NULL;
-    size_t room = 0;
+    char wanted[32], line[MOUNT_BYTES_MAX];
     bool shared = true;
 
     snprintf(wanted, sizeof wanted, " %u:%u ", major(device), minor(device));
-    while (mounts && shared && getline(&line, &room, mounts) > 0)
+    while (mounts && shared && fgets(line, sizeof line, mounts))
         shared = !strstr(line, wanted) || !locks_are_local(line);
-    free(line);
     if (mounts)
         fclose(mounts);
     return shared;
