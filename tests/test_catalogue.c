@@ -531,7 +531,7 @@ static const struct row rows[] = {
     {"some rank has a parameter of another dtype", .saved = plain, .odd = other_dtypes,
      .act = scene_save, .status = RESHARD_EMISMATCH,
      .says = {"differs from rank 0's on rank @", "'a.weight' bf16 (7, 5)",
-              "on rank 0 'a.weight' f32 (7, 5)"},
+              "on rank 0 entry 0 is 'a.weight' f32 (7, 5)"},
      .ranks = 2},
     {"some rank has a state of another class", .saved = square, .odd = square_columns,
      .act = scene_load, .status = RESHARD_EMISMATCH,
