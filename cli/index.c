@@ -4,6 +4,7 @@
 
 #include "core/index.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 static int exit_status(enum reshard_status status)
@@ -35,11 +36,33 @@ static enum reshard_status read_manifest(struct manifest *out, const char *direc
     return status;
 }
 
+/* HDF5 would show fill values, and no error, for the elements of a file that is not there. */
+static enum reshard_status check_files(const char *directory, const struct manifest *manifest,
+                                       struct reshard_error *error)
+{
+    for (uint64_t i = 0; i < manifest->file_count; i++) {
+        const struct manifest_file *file = &manifest->file[i];
+        struct store_entry entry;
+        char *path = store_path(directory, file->name);
+        const bool whole = path && !store_examine(store_posix(), path, &entry, NULL) &&
+                           entry.kind == STORE_REGULAR && entry.bytes == file->bytes;
+        free(path);
+        if (!whole)
+            return reshard_error_set(error, RESHARD_EFORMAT,
+                                     "%s/%s: is missing, or not a file of %" PRIu64
+                                     " bytes: no index is made of a checkpoint that is not whole",
+                                     directory, file->name, file->bytes);
+    }
+    return RESHARD_OK;
+}
+
 static enum reshard_status make_index(const char *directory, struct reshard_error *error)
 {
     struct manifest manifest = MANIFEST_INIT;
     struct reshard_layout *layout = NULL;
     enum reshard_status status = read_manifest(&manifest, directory, error);
+    if (!status)
+        status = check_files(directory, &manifest, error);
     if (!status)
         status = reshard_layout_open(&layout, manifest.model, &manifest.layout, error);
     if (!status)
@@ -72,6 +95,6 @@ const struct cli_command cli_index = {
         "Writes DIR/index.h5, in which every full tensor of the checkpoint DIR stands under its\n"
         "name, as a view of the ranks' files beside it. One that is there is replaced. It is for\n"
         "people and their tools: no load reads it, and HDF5 shows NaN, without an error, where a\n"
-        "file behind it is missing. `reshard verify` is the proof.",
+        "file behind it goes missing. `reshard verify` is the proof.",
     .run = run,
 };

@@ -263,6 +263,7 @@ check "HDF5 does not complain at exit" sh -c '! grep HDF5: err'
 check "a scenario's saves write no index" test ! -e $checkpoint/index.h5
 expect 2 "nowhere/manifest.json" index nowhere
 expect 3 "manifest.json" index cut
+expect 3 "rank-00002.h5: is missing, or not a file of" index lost
 cp -r $checkpoint index
 check "an index is written" "$reshard" index index
 check "h5ls shows a full tensor" sh -c 'h5ls -r index/index.h5 | grep -q "^/model/weight  *Dataset {4, 4}"'
