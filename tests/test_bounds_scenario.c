@@ -83,7 +83,7 @@ static int answer(void)
 {
     struct scenario *scenario = NULL;
     const struct rlimit space = {address_space() + 64 * MIB, address_space() + 64 * MIB};
-    const struct rlimit seconds = {2, 2};
+    const struct rlimit seconds = {RESHARD_BOUND_SECONDS, RESHARD_BOUND_SECONDS};
     if (setrlimit(RLIMIT_AS, &space) != 0 || setrlimit(RLIMIT_CPU, &seconds) != 0)
         return 2;
     const enum reshard_status status = scenario_open(&scenario, written_path(), NULL, NULL, NULL);

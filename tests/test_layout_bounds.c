@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-    CPU_SECONDS = 2,
+    CPU_SECONDS = RESHARD_BOUND_SECONDS,
     MEMORY_BYTES = 64 << 20,
     MANIFEST_BYTES = 1 << 20,
     NAME_BYTES = 1024,
