@@ -42,7 +42,7 @@ static size_t next_bytes(void *out, size_t room, void *data)
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const size_t end = begin + parts[i].bytes;
-        if (feed->at < end) {
+        if (filled < room && feed->at < end) {
             const size_t count = copy_part(feed, (char *)out + filled, room - filled, begin,
                                            parts[i].part, parts[i].bytes);
             filled += count;
