@@ -246,7 +246,8 @@ static int redirect(const char *folder)
  * ignored stays ignored, as with nohup; but SIGCHLD must be heard, or the launcher waits for ever.
  * Returns the errno of what failed.
  */
-static int become(char **command, char **environment, const char *folder, pid_t parent)
+static int become(char **command, char **environment, const char *folder, const struct guard *guard,
+                  pid_t parent)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -254,6 +255,7 @@ static int become(char **command, char **environment, const char *folder, pid_t 
         return errno;
     if (getppid() != parent) /* it was gone before that was said */
         _exit(1);
+    guard_watch(guard, getpid()); /* before the job can do anything, killing the run included */
     const int failure = redirect(folder);
     if (failure)
         return failure;
@@ -265,7 +267,8 @@ static int become(char **command, char **environment, const char *folder, pid_t 
 
 /* Start the command; 0, or the errno of why not, which the child tells through a pipe that a
  * successful exec closes. */
-static int start(char **command, char **environment, const char *folder, pid_t *out)
+static int start(char **command, char **environment, const char *folder, const struct guard *guard,
+                 pid_t *out)
 {
     int ends[2];
     int failure = 0;
@@ -274,7 +277,7 @@ static int start(char **command, char **environment, const char *folder, pid_t *
         return errno;
     const pid_t child = fork();
     if (child == 0) {
-        failure = become(command, environment, folder, parent);
+        failure = become(command, environment, folder, guard, parent);
         (void)!write(ends[1], &failure, sizeof(failure));
         _exit(127);
     }
@@ -565,15 +568,15 @@ static enum launch_outcome run_command(const struct job *job, char **command, ch
 {
     pid_t child = 0;
     int exit_status = 0;
-    const int failure = start(command, environment, job->folder, &child);
+    const int failure = start(command, environment, job->folder, guard, &child);
     if (failure) {
+        guard_watch(guard, 0);
         (void)reshard_error_set(
             error, RESHARD_ENOENT, "cannot start '%s': %s%s", command[0], strerror(failure),
             job->simulated ? "; Debian's package simgrid has smpirun"
                            : "; Debian's packages mpich and openmpi-bin have mpiexec");
         return LAUNCH_UNAVAILABLE;
     }
-    guard_watch(guard, child);
     const enum launch_outcome outcome = wait_child(child, timeout, &exit_status);
     guard_watch(guard, 0);
     if (outcome == LAUNCH_INTERRUPTED) {

@@ -4,6 +4,7 @@
 #include "verify/entry.h"
 #include "verify/trailer.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -363,8 +364,9 @@ static enum reshard_status check_tail(const struct decoding *decoding, enum resh
     for (uint64_t i = 0; i < bytes && !status; ++i) {
         if (tail[i] != 0)
             status = reshard_error_set(decoding->error, RESHARD_EFORMAT,
-                                       "byte %llu, behind the last piece of /arena/%s, is not zero",
-                                       (unsigned long long)(begin + i), reshard_dtype_name(dtype));
+                                       "byte %" PRIu64
+                                       ", behind the last piece of /arena/%s, is not zero",
+                                       begin + i, reshard_dtype_name(dtype));
     }
     return status;
 }

@@ -332,7 +332,7 @@ static enum reshard_status check_room(const struct verify_checkpoint *checkpoint
 
     for (uint32_t t = 0; t < inventory->tensor_count; ++t) {
         if (!checkpoint->absent[t])
-            tensors += verify_tensor_elements(&inventory->tensor[t]) *
+            tensors += (unsigned __int128)verify_tensor_elements(&inventory->tensor[t]) *
                        reshard_dtype_bytes(inventory->tensor[t].dtype);
     }
     for (uint32_t f = 0; f < checkpoint->file_count; ++f)
@@ -352,7 +352,8 @@ static enum reshard_status parse_domains(struct verify_checkpoint *checkpoint, c
     const char *text = json_string_value(token);
     uint64_t half;
 
-    if (json_array_size(array) != 1 || !text || json_string_length(token) != 2 * VERIFY_DIGITS ||
+    if (json_array_size(array) != 1 || !text ||
+        json_string_length(token) != (size_t)2 * VERIFY_DIGITS ||
         !verify_read_digits(text, &half) || !verify_read_digits(text + VERIFY_DIGITS, &half))
         return wrong(error, "\"domains\" is no array of one token of 32 lower-case hexadecimal "
                             "digits");
