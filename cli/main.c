@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct cli_command *const commands[] = {&cli_run,    &cli_check, &cli_inspect,
-                                                     &cli_verify, &cli_index, &cli_prune, NULL};
+static const struct cli_command *const commands[] = {
+    &cli_run, &cli_check, &cli_inspect, &cli_verify, &cli_index, &cli_prune, NULL};
 
 int cli_error(int status, const char *format, ...)
 {
