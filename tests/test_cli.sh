@@ -1,6 +1,7 @@
 #!/bin/sh
 # test_cli.sh RESHARD SOURCE: the command as people use it. Each case is a command line, its exit
 # status, and a text that must be in what it printed, on either stream.
+# shellcheck disable=SC3045 # dash, bash and busybox all have these limits
 set -u
 reshard=$1 source=$2
 work=$(mktemp -d) || exit 1

@@ -145,6 +145,7 @@ code engine | grep -E '(^|[^[:alnum:]_])(secure_)?getenv([^[:alnum:]_]|$)' |
     rule "getenv is called by engine/parallel/environment.c alone"
 
 # An element that finds no memory for its table would end the process otherwise.
+# shellcheck disable=SC2016 # the dollars are awk's
 sources "${rooms[@]}" | xargs awk '
     /^[ \t]*#[ \t]*include[ \t]*<uthash\.h>/ && before !~ /^#define HASH_NONFATAL_OOM 1/ {
         print FILENAME ":" FNR ": " $0 " without #define HASH_NONFATAL_OOM 1 before it"
